@@ -1,0 +1,12 @@
+"""mmtutorial: multimodal product search, step by step.
+
+The lessons live in ``notebooks/``; every idea they write out is kept here as a small module,
+one flat module a topic, in the order the data flows: ``catalogue``, ``images``, ``text``,
+``contrastive``, ``search``, ``metrics``. Importing this package imports none of them.
+"""
+
+__version__ = "0.1.0"
+
+
+class TutorialError(ValueError):
+    """Something the user can put right: the message names what was wrong and the remedy."""
