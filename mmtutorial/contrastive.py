@@ -1,0 +1,322 @@
+"""One space for photos and words: contrastive training of a dual encoder (lesson 06).
+
+A photo encoder and a text encoder are trained together so that a product's photo and its
+title end up near each other, and far from everybody else's. What comes out are rows of unit
+length, ``(n, dim) float32``: photos and titles can be compared by their dot product.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from keras import layers, ops
+from tqdm import tqdm
+
+import mmtutorial
+from mmtutorial import TutorialError
+from mmtutorial.cleaning import normalise_title
+from mmtutorial.devices import has_gpu
+from mmtutorial.images import cnn_encoder
+from mmtutorial.paths import cache_home
+from mmtutorial.similarity import unit_length
+from mmtutorial.text import Vocabulary, lstm_encoder
+
+MAX_SCALE = 100.0  # 1 / temperature never grows past this (Radford et al. 2021, section 2.5)
+
+
+def contrastive_loss(photo, text, groups, scale):
+    """Softmax cross-entropy over the batch, both ways, with every same-title pair a positive.
+
+    Row i of the logits asks which texts belong to photo i. All texts of the same group (the
+    same normalised title) are right answers and share the target mass equally: counted as
+    negatives they would push equal titles apart. With all groups distinct this is the
+    symmetric InfoNCE of CLIP (Radford et al. 2021, arXiv:2103.00020, figure 3); with several
+    positives it is the cross-entropy form of Khosla et al. 2020 (arXiv:2004.11362, eq. 2).
+    Defined in lesson 06.
+
+    Parameters
+    ----------
+    photo, text : ``(batch, dim)`` float, rows of unit length
+    groups : ``(batch,)`` int, equal where two products share their title
+    scale : float, 1 / temperature
+
+    Returns
+    -------
+    The loss, a scalar in nats; ``log(batch)`` is what knowing nothing costs.
+    """
+    photo, text = ops.cast(photo, "float32"), ops.cast(text, "float32")
+    logits = scale * ops.matmul(photo, ops.transpose(text))  # (batch, batch)
+    groups = ops.reshape(groups, (-1,))
+    same = ops.cast(groups[:, None] == groups[None, :], "float32")
+    target = same / ops.sum(same, axis=1, keepdims=True)  # (batch, batch), rows sum to 1
+    to_text = -ops.sum(target * ops.log_softmax(logits, axis=1), axis=1)
+    to_photo = -ops.sum(target * ops.log_softmax(ops.transpose(logits), axis=1), axis=1)
+    return ops.mean(to_text + to_photo) / 2
+
+
+@keras.saving.register_keras_serializable("mmtutorial")
+class DualEncoder(keras.Model):
+    """A photo encoder and a text encoder that meet in one space. Defined in lesson 06.
+
+    Call with ``{"photo": (batch, 80, 60, 3), "tokens": (batch, length) int32}``; returns
+    ``{"photo": (batch, dim), "text": (batch, dim)}``, rows of unit length. The temperature is
+    learnt: what is stored is the logarithm of its inverse. Train with ``y`` = title groups.
+    """
+
+    def __init__(self, image_encoder, text_encoder, temperature=0.07, **kwargs):
+        super().__init__(**kwargs)
+        self.image_encoder = image_encoder
+        self.text_encoder = text_encoder
+        self.temperature = temperature
+        self.to_unit = layers.UnitNormalization(axis=-1, dtype="float32")
+        self.log_scale = self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(-np.log(temperature)),
+            name="log_scale",
+        )
+
+    @property
+    def scale(self):
+        """1 / temperature, at most ``MAX_SCALE``."""
+        return ops.minimum(ops.exp(ops.cast(self.log_scale, "float32")), MAX_SCALE)
+
+    def call(self, inputs, training=False):
+        return {
+            "photo": self.to_unit(self.image_encoder(inputs["photo"], training=training)),
+            "text": self.to_unit(self.text_encoder(inputs["tokens"], training=training)),
+        }
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return contrastive_loss(y_pred["photo"], y_pred["text"], y, self.scale)
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "image_encoder": serialize(self.image_encoder),
+            "text_encoder": serialize(self.text_encoder),
+            "temperature": self.temperature,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        for part in ("image_encoder", "text_encoder"):
+            config[part] = keras.saving.deserialize_keras_object(config[part])
+        return cls(**config)
+
+
+class PairBatches(keras.utils.PyDataset):
+    """Batches of photos, titles and title groups, in another order every epoch.
+
+    The order depends on ``seed`` and the epoch alone, so that a resumed training sees what an
+    uninterrupted one would have seen. The last, smaller batch is left out when shuffling: its
+    fewer negatives would make it an easier task.
+    """
+
+    def __init__(self, photos, tokens, groups, batch_size, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.photos, self.tokens, self.groups = photos, tokens, np.asarray(groups, dtype="int32")
+        self.batch_size = batch_size
+        self.seed = seed  # None: in the given order
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch):
+        """Take the order of that epoch."""
+        self.order = np.arange(len(self.tokens))
+        if self.seed is not None:
+            self.order = np.random.default_rng((self.seed, epoch)).permutation(self.order)
+
+    def __len__(self):
+        if self.seed is None:
+            return -(-len(self.order) // self.batch_size)
+        return len(self.order) // self.batch_size
+
+    def __getitem__(self, number):
+        rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        return {"photo": self.photos[rows], "tokens": self.tokens[rows]}, self.groups[rows]
+
+
+class _Progress(keras.callbacks.Callback):
+    """A tqdm bar over the steps; tells the batches which epoch it is."""
+
+    def __init__(self, batches, epochs):
+        super().__init__()
+        self.batches, self.epochs = batches, epochs
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.set_epoch(epoch)
+        if not hasattr(self, "bar"):
+            steps = len(self.batches)
+            self.bar = tqdm(total=self.epochs * steps, initial=epoch * steps, desc="training")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bar.set_postfix({name: f"{value:.3f}" for name, value in (logs or {}).items()})
+
+    def on_train_end(self, logs=None):
+        if hasattr(self, "bar"):
+            self.bar.close()
+
+
+def train(model, batches, epochs, learning_rate=1e-3, folder=None, validation=None):
+    """Train a ``DualEncoder`` with AdamW: a short warm-up, then a cosine down to zero.
+
+    With a ``folder``, every epoch is logged (``log.csv``, ``tensorboard/``) and backed up there:
+    the same call after an interruption goes on from the last finished epoch.
+
+    Returns the log, one row an epoch: ``epoch``, ``loss`` and, given ``validation``
+    (``PairBatches`` without a seed), ``val_loss``, in nats.
+    Raises ``TutorialError`` where there are fewer pairs than one batch holds, or the loss
+    turns NaN.
+    """
+    if len(batches) == 0:
+        raise TutorialError(
+            f"{len(batches.order)} training pairs do not fill one batch of {batches.batch_size}: "
+            "use a smaller batch size or more products"
+        )
+    steps = epochs * len(batches)
+    warm_up = min(len(batches), steps // 5)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        learning_rate / 20, steps - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
+    )
+    model.compile(optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-4))
+    model({name: values[:1] for name, values in batches[0][0].items()})  # build, to be restored
+    callbacks = [_Progress(batches, epochs), keras.callbacks.TerminateOnNaN()]
+    if folder is not None:
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        callbacks += [
+            keras.callbacks.CSVLogger(folder / "log.csv", append=True),
+            keras.callbacks.TensorBoard(folder / "tensorboard"),
+            keras.callbacks.BackupAndRestore(folder / "backup"),
+        ]
+    history = model.fit(
+        batches, epochs=epochs, validation_data=validation, callbacks=callbacks, verbose=0
+    )
+    log = pd.DataFrame({"epoch": history.epoch, **history.history})
+    if not np.isfinite(log["loss"]).all():
+        raise TutorialError("the loss turned NaN: train again with a lower learning rate")
+    if folder is not None:  # a resumed training's history lacks what came before
+        log = pd.read_csv(folder / "log.csv").drop_duplicates("epoch", keep="last")
+    return log
+
+
+class Retriever:
+    """A trained ``DualEncoder`` with its vocabulary: photos and texts in, unit vectors out.
+
+    ``log`` is its training log; ``loaded`` says whether it came from a checkpoint.
+    Used from lesson 00 on.
+    """
+
+    def __init__(self, model, vocabulary, log=None, loaded=False):
+        self.model, self.vocabulary = model, vocabulary
+        self.log, self.loaded = log, loaded
+
+    def embed_photos(self, photos, block=2048):
+        """``(n, 80, 60, 3)`` uint8 → ``(n, dim)`` float32 of unit length."""
+        encoder = self.model.image_encoder
+        parts = [
+            encoder.predict(np.asarray(photos[start : start + block]), batch_size=256, verbose=0)
+            for start in range(0, len(photos), block)
+        ]
+        return unit_length(np.concatenate(parts))
+
+    def embed_texts(self, texts):
+        """n texts → ``(n, dim)`` float32 of unit length."""
+        tokens = self.vocabulary.encode(list(texts))
+        return unit_length(self.model.text_encoder.predict(tokens, batch_size=256, verbose=0))
+
+    def save(self, folder):
+        """Write ``model.keras``, ``vocabulary.json`` and ``log.csv`` into ``folder``."""
+        folder = Path(folder)
+        self.model.save(folder / "model.keras")
+        self.vocabulary.save(folder / "vocabulary.json")
+        self.log.to_csv(folder / "log.csv", index=False)
+
+    @classmethod
+    def load(cls, folder):
+        """Read what ``save`` wrote."""
+        folder = Path(folder)
+        # compile=False: an optimizer saved by one backend does not load in another.
+        model = keras.saving.load_model(folder / "model.keras", compile=False)
+        vocabulary = Vocabulary.load(folder / "vocabulary.json")
+        return cls(model, vocabulary, pd.read_csv(folder / "log.csv"), loaded=True)
+
+
+def train_or_load(
+    train_part, validation_part, *, epochs, batch_size=256, learning_rate=1e-3, dim=128, seed=0
+):
+    """A ``Retriever`` trained on one part of a catalogue, or its checkpoint where there is one.
+
+    The checkpoint is kept under the cache folder by everything that shaped it: the products,
+    the settings, the code. An interrupted training is resumed. On a GPU it computes in mixed
+    precision. Used from lesson 00 on; lesson 06 writes out what happens in here.
+    """
+    settings = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "dim": dim,
+        "seed": seed,
+    }
+    home = cache_home() / "models" / _fingerprint(train_part, validation_part, settings)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{home}.lock"):  # two lessons at once: the second waits, then loads
+        if home.exists():
+            return Retriever.load(home)
+        unfinished = home.with_suffix(".unfinished")
+        retriever = _train_new(train_part, validation_part, unfinished, **settings)
+        retriever.save(unfinished)
+        (unfinished / "settings.json").write_text(json.dumps(settings))
+        os.replace(unfinished, home)  # all or nothing
+    return retriever
+
+
+def _train_new(
+    train_part, validation_part, folder, *, epochs, batch_size, learning_rate, dim, seed
+):
+    keras.utils.set_random_seed(seed)
+    vocabulary = Vocabulary.fit(train_part.table["title"])
+    policy = keras.config.dtype_policy()
+    if has_gpu():
+        keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = DualEncoder(cnn_encoder(dim), lstm_encoder(len(vocabulary), dim))
+        batches = pair_batches(train_part, vocabulary, batch_size, seed)
+        validation = pair_batches(validation_part, vocabulary, batch_size)
+        log = train(model, batches, epochs, learning_rate, folder, validation)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    return Retriever(model, vocabulary, log)
+
+
+def pair_batches(catalogue, vocabulary, batch_size, seed=None):
+    """The photos and titles of a catalogue as ``PairBatches``."""
+    tokens = vocabulary.encode(catalogue.table["title"])
+    return PairBatches(catalogue.photos, tokens, title_groups(catalogue), batch_size, seed)
+
+
+def title_groups(catalogue):
+    """``(n,)`` int: the same number for products with the same normalised title."""
+    return pd.factorize(catalogue.table["title"].map(normalise_title))[0]
+
+
+def _fingerprint(train_part, validation_part, settings):
+    code = [
+        Path(mmtutorial.__file__).with_name(f"{m}.py") for m in ("images", "text", "contrastive")
+    ]
+    digest = hashlib.blake2b(digest_size=12)
+    digest.update(json.dumps([settings, keras.backend.backend()]).encode())
+    for path in code:
+        digest.update(path.read_bytes())
+    for part in (train_part, validation_part):
+        digest.update("\n".join(part.table["id"] + "\t" + part.table["title"]).encode())
+        digest.update(np.ascontiguousarray(part.photos).data)
+    return digest.hexdigest()

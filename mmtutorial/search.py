@@ -1,0 +1,156 @@
+"""Search: the products nearest to a query, exactly (lessons 00, 06 and 11).
+
+Embeddings are rows of unit length, so the dot product is the cosine. Every list is ordered by
+descending score, then ascending product id: the same query gives the same list anywhere.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mmtutorial import TutorialError
+from mmtutorial.datasets.folder import HEIGHT, WIDTH, decode
+from mmtutorial.similarity import unit_length
+
+
+def top_k(queries, gallery, k, ids, block=256):
+    """The ``k`` gallery rows with the highest dot product for each query, over the full gallery.
+
+    Parameters
+    ----------
+    queries : ``(n_queries, dim)`` float
+    gallery : ``(n_products, dim)`` float
+    k : how many to return, at most ``n_products``
+    ids : ``n_products`` product ids (strings); among equal scores the smaller id comes first
+    block : how many queries are scored at a time: memory is ``block × n_products`` floats
+
+    Returns
+    -------
+    rows : ``(n_queries, k)`` int64, rows of the gallery, best first
+    scores : ``(n_queries, k)`` float32
+
+    Raises
+    ------
+    TutorialError
+        if ``k`` is not in 1 … n_products, the widths differ, or an embedding is not finite.
+    """
+    queries, gallery = np.atleast_2d(queries), np.asarray(gallery)
+    _check(queries, gallery, k, ids)
+    place = np.empty(len(ids), dtype="int64")  # where each row stands in the order of ids
+    place[np.argsort(np.asarray(ids, dtype=str), kind="stable")] = np.arange(len(ids))
+    rows = np.empty((len(queries), k), dtype="int64")
+    scores = np.empty((len(queries), k), dtype="float32")
+    for start in range(0, len(queries), block):
+        block_scores = queries[start : start + block] @ gallery.T  # (block, n_products)
+        least = np.partition(block_scores, -k, axis=1)[:, -k]  # the k-th best score of each query
+        for n, row_scores in enumerate(block_scores, start=start):
+            # All that tie with the k-th best stand for election, or the cut would pick at random.
+            candidates = np.flatnonzero(row_scores >= least[n - start])
+            order = np.lexsort((place[candidates], -row_scores[candidates]))[:k]
+            rows[n] = candidates[order]
+            scores[n] = row_scores[rows[n]]
+    return rows, scores
+
+
+def _check(queries, gallery, k, ids):
+    if not 1 <= k <= len(gallery):
+        raise TutorialError(
+            f"k={k} products were asked for and the gallery holds {len(gallery)}: "
+            f"choose k from 1 to {len(gallery)}"
+        )
+    if queries.shape[1] != gallery.shape[1]:
+        raise TutorialError(
+            f"queries have {queries.shape[1]} dimensions and the gallery {gallery.shape[1]}: "
+            "embed both with the same model"
+        )
+    if len(ids) != len(gallery):
+        raise TutorialError(f"{len(ids)} ids for a gallery of {len(gallery)} rows")
+    for name, values in (("query", queries), ("gallery", gallery)):
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if len(bad):
+            raise TutorialError(
+                f"{len(bad)} of {len(values)} {name} embeddings are not finite (NaN or infinite; "
+                f"the first is row {bad[0]}): the model diverged or was fed NaN; train again with "
+                "a lower learning rate, or embed those rows again"
+            )
+
+
+class ProductSearch:
+    """Search a catalogue by words, by a photo, or by both, in one space. Defined in lesson 00.
+
+    Each product stands in the gallery as the middle of its photo's and its title's vector; a
+    query with a photo and words is the middle of theirs, moved by ``photo_weight``.
+    """
+
+    def __init__(self, retriever, catalogue, photo_weight=0.5):
+        """Embed every product of ``catalogue`` with ``retriever`` (``contrastive.Retriever``)."""
+        self.retriever = retriever
+        self.catalogue = catalogue
+        self.gallery = mix(
+            retriever.embed_photos(catalogue.photos),
+            retriever.embed_texts(catalogue.table["title"]),
+            photo_weight,
+        )
+
+    def embed_query(self, words=None, photo=None, photo_weight=0.5):
+        """One query as a ``(dim,)`` float32 vector of unit length.
+
+        ``photo`` is an image file's path, or an ``(80, 60, 3)`` uint8 array.
+        Raises ``TutorialError`` if there is nothing to search by: no words and no photo, or
+        only words that no training title used.
+        """
+        if words is None and photo is None:
+            raise TutorialError("nothing to search by: give words, a photo, or both")
+        vectors = {}
+        if words is not None:
+            self._check_words(words)
+            vectors["words"] = self.retriever.embed_texts([words])
+        if photo is not None:
+            vectors["photo"] = self.retriever.embed_photos(read_photo(photo)[None])
+        if len(vectors) == 2:
+            return mix(vectors["photo"], vectors["words"], photo_weight)[0]
+        return next(iter(vectors.values()))[0]
+
+    def search(self, words=None, photo=None, k=8, photo_weight=0.5):
+        """The ``k`` best products as a table: ``row``, ``score``, and the catalogue's columns.
+
+        ``photo_weight`` (0 to 1) is how much of a mixed query is photo. Raises as
+        ``embed_query`` and ``top_k`` do.
+        """
+        query = self.embed_query(words, photo, photo_weight)
+        rows, scores = top_k(query, self.gallery, k, self.catalogue.table["id"])
+        found = self.catalogue.table.iloc[rows[0]].reset_index(drop=True)
+        return pd.concat([pd.DataFrame({"row": rows[0], "score": scores[0]}), found], axis=1)
+
+    def _check_words(self, words):
+        if not words.strip():
+            raise TutorialError("the query is empty: type at least one word, or give a photo")
+        if not self.retriever.vocabulary.known_words(words):
+            raise TutorialError(
+                f"no word of {words!r} occurs in the training titles, so there is nothing to "
+                "search by: check the spelling, or try another word for it"
+            )
+
+
+def read_photo(photo):
+    """An image file of any size, or an array that has ours already → ``(80, 60, 3) uint8``."""
+    if isinstance(photo, (str, Path)):
+        try:
+            return decode(Path(photo).read_bytes())
+        except (OSError, TutorialError) as fault:
+            raise TutorialError(f"cannot search by the photo {str(photo)!r}: {fault}") from fault
+    photo = np.asarray(photo)
+    if photo.shape != (HEIGHT, WIDTH, 3) or photo.dtype != np.uint8:
+        raise TutorialError(
+            f"a photo is a file's path or an array {(HEIGHT, WIDTH, 3)} uint8, not {photo.shape} "
+            f"{photo.dtype}; save it as an image file and give the path"
+        )
+    return photo
+
+
+def mix(photo, text, photo_weight=0.5):
+    """``w · photo + (1 - w) · text``, brought back to unit length: ``(n, dim)`` each."""
+    if not 0 <= photo_weight <= 1:
+        raise TutorialError(f"photo_weight is a share from 0 to 1, not {photo_weight}")
+    return unit_length(photo_weight * photo + (1 - photo_weight) * text)

@@ -1,0 +1,30 @@
+"""How near two vectors are: dot product, cosine, Euclidean distance (lesson 06).
+
+Each takes ``(n_queries, dim)`` and ``(n_products, dim)`` float arrays and returns
+``(n_queries, n_products)``; higher is nearer, so the Euclidean distance is negated.
+"""
+
+import numpy as np
+
+
+def unit_length(x):
+    """Rows of a ``(n, dim)`` array brought to length 1, float32; a row of zeros stays zero."""
+    x = np.asarray(x, dtype="float32")
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+
+def dot(queries, products):
+    """The dot product: grows with the angle's cosine and with both lengths."""
+    return np.asarray(queries) @ np.asarray(products).T
+
+
+def cosine(queries, products):
+    """The cosine of the angle, from -1 to 1: the lengths do not count."""
+    return dot(unit_length(queries), unit_length(products))
+
+
+def euclidean(queries, products):
+    """The negated Euclidean distance, at most 0."""
+    queries, products = np.asarray(queries), np.asarray(products)
+    lengths = (queries**2).sum(axis=1)[:, None] + (products**2).sum(axis=1)
+    return -np.sqrt(np.maximum(lengths - 2 * dot(queries, products), 0))

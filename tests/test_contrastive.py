@@ -1,0 +1,259 @@
+"""The dual encoder: its loss against plain formulas, its training against chance."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+
+from mmtutorial import TutorialError, contrastive
+from mmtutorial.catalogue import Catalogue
+from mmtutorial.contrastive import DualEncoder, PairBatches, Retriever, contrastive_loss, train
+from mmtutorial.images import cnn_encoder
+from mmtutorial.similarity import unit_length
+from mmtutorial.text import Vocabulary, lstm_encoder
+
+COLOURS = {
+    "red": (200, 30, 30),
+    "blue": (30, 30, 200),
+    "green": (20, 150, 20),
+    "pink": (240, 150, 190),
+}
+SHAPES = {"bar": (slice(10, 70), slice(25, 35)), "box": (slice(25, 55), slice(10, 50))}
+
+
+def small_shop(n=160, seed=0):
+    """Coloured bars and boxes on white with titles that name both, as a catalogue."""
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    photos = np.full((n, 80, 60, 3), 255, dtype="uint8")
+    titles = []
+    for row in range(n):
+        colour, shape = rng.choice(list(COLOURS)), rng.choice(list(SHAPES))
+        photos[row][SHAPES[shape]] = COLOURS[colour]
+        photos[row] -= rng.integers(0, 15, photos[row].shape, dtype="uint8")
+        titles.append(f"{colour} {shape}")
+    table = pd.DataFrame({"id": [f"{row:04d}" for row in range(n)], "title": titles})
+    return Catalogue("small", table, photos)
+
+
+def unit_rows(rng, n, dim):
+    return unit_length(rng.normal(size=(n, dim)))
+
+
+@given(st.integers(2, 8), st.integers(1, 5), st.floats(0.5, 50), st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_loss_with_distinct_groups_is_symmetric_info_nce(n, dim, scale, seed):
+    rng = np.random.default_rng(seed)
+    photo, text = unit_rows(rng, n, dim), unit_rows(rng, n, dim)
+    logits = scale * photo @ text.T
+    right = np.arange(n)
+    by_keras = [
+        keras.losses.sparse_categorical_crossentropy(right, each, from_logits=True)
+        for each in (logits, logits.T)
+    ]
+    expected = np.mean([ops.convert_to_numpy(each) for each in by_keras])
+    found = contrastive_loss(photo, text, right, scale)
+    assert float(found) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+def test_loss_by_hand_where_two_share_a_title():
+    photo = text = np.eye(3, dtype="float32")
+    groups = np.array([7, 7, 9])
+    p = np.e / (np.e + 2)  # softmax of (1, 0, 0) at the 1, scale 1
+    q = 1 / (np.e + 2)
+    expected = (2 * -(0.5 * np.log(p) + 0.5 * np.log(q)) - np.log(p)) / 3
+    assert float(contrastive_loss(photo, text, groups, 1.0)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_twin_title_is_not_pushed_away():
+    together = unit_length(np.array([[1.0, 0.2], [1.0, 0.2], [0.0, 1.0]]))
+    apart = unit_length(np.array([[1.0, 0.0], [1.0, 0.6], [0.0, 1.0]]))
+    strangers, twins = np.array([0, 1, 2]), np.array([0, 0, 1])
+
+    def loss(rows, groups):
+        return float(contrastive_loss(rows, rows, groups, 100.0))
+
+    assert loss(apart, strangers) < loss(together, strangers)  # moving apart pays for strangers
+    assert loss(apart, twins) > loss(together, twins)  # and costs where the titles are one
+
+
+def test_batches_come_in_another_order_every_epoch_and_the_same_again():
+    data = np.arange(20)
+    batches = PairBatches(data, data, data, batch_size=5, seed=3)
+    first = np.concatenate([batches[n][1] for n in range(len(batches))])
+    batches.set_epoch(1)
+    second = np.concatenate([batches[n][1] for n in range(len(batches))])
+    batches.set_epoch(0)
+    again = np.concatenate([batches[n][1] for n in range(len(batches))])
+    assert sorted(first) == sorted(second) == list(range(20))
+    assert (first == again).all() and (first != second).any()
+
+
+def small_model(vocabulary, dim=16):
+    keras.utils.set_random_seed(0)
+    return DualEncoder(cnn_encoder(dim, widths=(8, 16)), lstm_encoder(len(vocabulary), dim, 16))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    shop = small_shop()
+    vocabulary = Vocabulary.fit(shop.table["title"])
+    model = small_model(vocabulary)
+    batches = contrastive.pair_batches(shop, vocabulary, batch_size=32, seed=0)
+    log = train(model, batches, epochs=8, learning_rate=5e-3)
+    return Retriever(model, vocabulary, log)
+
+
+def test_training_finds_the_right_product_for_every_title(trained):
+    unseen = small_shop(seed=1)
+    photos = trained.embed_photos(unseen.photos)
+    titles = sorted(set(unseen.table["title"]))
+    best = (trained.embed_texts(titles) @ photos.T).argmax(axis=1)
+    right = [unseen.table["title"][row] == title for row, title in zip(best, titles, strict=True)]
+    assert np.mean(right) >= 0.75  # chance is 1 / 8
+
+
+def test_moving_statistics_are_right_after_few_steps(trained):
+    """What prediction uses must be near what training used: the loss with either agrees."""
+    shop = small_shop(seed=2)
+    x = {"photo": shop.photos[:64], "tokens": trained.vocabulary.encode(shop.table["title"][:64])}
+    groups = contrastive.title_groups(shop)[:64]
+    losses = []
+    for training in (True, False):
+        y = trained.model(x, training=training)
+        losses.append(float(contrastive_loss(y["photo"], y["text"], groups, trained.model.scale)))
+    assert abs(losses[1] - losses[0]) < 0.3 * np.log(64)
+
+
+def test_saved_and_loaded_is_the_same(trained, tmp_path):
+    trained.save(tmp_path)
+    loaded = Retriever.load(tmp_path)
+    shop = small_shop(8)
+    assert loaded.loaded
+    assert np.allclose(
+        loaded.embed_photos(shop.photos), trained.embed_photos(shop.photos), atol=1e-5
+    )
+    assert np.allclose(loaded.embed_texts(["red bar"]), trained.embed_texts(["red bar"]), atol=1e-5)
+
+
+def test_temperature_is_learnt_and_bounded(trained):
+    scale = float(trained.model.scale)
+    assert scale != pytest.approx(1 / 0.07, rel=1e-3)
+    trained.model.log_scale.assign(20.0)
+    assert float(trained.model.scale) == contrastive.MAX_SCALE
+    trained.model.log_scale.assign(np.log(scale))
+
+
+def test_an_interrupted_training_goes_on_where_it_stopped(tmp_path):
+    shop = small_shop(64)
+    vocabulary = Vocabulary.fit(shop.table["title"])
+    seen = []
+
+    class Recording(PairBatches):
+        def set_epoch(self, epoch):
+            if epoch == 2 and len(seen) == 3:  # the first time the third epoch begins
+                seen.append("interrupted")
+                raise KeyboardInterrupt
+            super().set_epoch(epoch)
+            seen.append(epoch)
+
+    def run():
+        model = small_model(vocabulary)
+        tokens = vocabulary.encode(shop.table["title"])
+        groups = contrastive.title_groups(shop)
+        batches = Recording(shop.photos, tokens, groups, batch_size=16, seed=0)
+        return model, train(model, batches, epochs=4, learning_rate=5e-3, folder=tmp_path)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    model, log = run()
+    assert seen == [0, 0, 1, "interrupted", 0, 2, 3]  # the 0s before: made, not trained
+    assert list(log["epoch"]) == [0, 1, 2, 3]
+    assert int(model.optimizer.iterations) == 4 * 4  # the schedule went on too
+    assert log["loss"].iloc[2] < log["loss"].iloc[0]  # and so did the weights
+    assert any((tmp_path / "tensorboard").rglob("events.*"))
+
+
+def test_too_few_pairs_for_a_batch_is_an_error():
+    shop = small_shop(8)
+    vocabulary = Vocabulary.fit(shop.table["title"], min_count=1)
+    batches = contrastive.pair_batches(shop, vocabulary, batch_size=32, seed=0)
+    with pytest.raises(TutorialError, match=r"8 training pairs.*32.*smaller batch size"):
+        train(small_model(vocabulary), batches, epochs=1)
+
+
+def test_a_diverged_loss_is_an_error():
+    shop = small_shop(32)
+    vocabulary = Vocabulary.fit(shop.table["title"])
+    model = small_model(vocabulary)
+    model.log_scale.assign(np.nan)
+    batches = contrastive.pair_batches(shop, vocabulary, batch_size=16, seed=0)
+    with pytest.raises(TutorialError, match="lower learning rate"):
+        train(model, batches, epochs=1)
+
+
+def test_second_call_loads_the_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path))
+    settings = {"epochs": 1, "batch_size": 16, "dim": 8}
+    first = contrastive.train_or_load(small_shop(48), small_shop(16, seed=1), **settings)
+    second = contrastive.train_or_load(small_shop(48), small_shop(16, seed=1), **settings)
+    other = contrastive.train_or_load(small_shop(48), small_shop(16, seed=1), **settings, seed=1)
+    assert (first.loaded, second.loaded, other.loaded) == (False, True, False)
+    assert np.allclose(first.embed_texts(["red bar"]), second.embed_texts(["red bar"]), atol=1e-5)
+    assert "val_loss" in second.log
+
+
+def test_mixed_precision_trains(tmp_path):
+    """What a GPU run does, on the CPU: float16 compute, float32 weights, a finite loss."""
+    shop = small_shop(32)
+    vocabulary = Vocabulary.fit(shop.table["title"])
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = small_model(vocabulary)
+        batches = contrastive.pair_batches(shop, vocabulary, batch_size=16, seed=0)
+        log = train(model, batches, epochs=2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.image_encoder.compute_dtype == "float16"
+    assert log["loss"].iloc[-1] < log["loss"].iloc[0]
+
+
+ON_ANOTHER_BACKEND = """
+import json
+import sys
+sys.path.insert(0, sys.argv[1])
+import keras
+from test_contrastive import contrastive, small_model, small_shop, train, Vocabulary
+shop = small_shop(96)
+vocabulary = Vocabulary.fit(shop.table["title"])
+model = small_model(vocabulary)
+batches = contrastive.pair_batches(shop, vocabulary, batch_size=32, seed=0)
+log = train(model, batches, epochs=6, learning_rate=5e-3)
+print(json.dumps({"backend": keras.backend.backend(), "loss": list(log["loss"])}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_the_same_code_learns_on_other_backends(backend, tmp_path):
+    pytest.importorskip(backend)
+    here = os.path.dirname(__file__)
+    done = subprocess.run(
+        [sys.executable, "-c", ON_ANOTHER_BACKEND, here],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["backend"] == backend
+    assert found["loss"][-1] < 0.8 * found["loss"][0]

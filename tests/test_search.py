@@ -1,0 +1,107 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from mmtutorial import TutorialError
+from mmtutorial.catalogue import Catalogue
+from mmtutorial.search import ProductSearch, mix, top_k
+from mmtutorial.similarity import unit_length
+from mmtutorial.text import Vocabulary
+
+
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 10**6))
+@settings(deadline=None)
+def test_top_k_is_a_full_sort_with_ties_by_id(n, n_queries, seed):
+    rng = np.random.default_rng(seed)
+    gallery = rng.integers(-1, 2, (n, 3)).astype("float32")  # few values: many ties
+    queries = rng.integers(-1, 2, (n_queries, 3)).astype("float32")
+    ids = [f"p{number}" for number in rng.permutation(n)]
+    k = int(rng.integers(1, n + 1))
+    rows, scores = top_k(queries, gallery, k, ids, block=2)
+    for query, found, values in zip(queries, rows, scores, strict=True):
+        expected = sorted(range(n), key=lambda row: (-(gallery[row] @ query), ids[row]))[:k]
+        assert list(found) == expected
+        assert np.allclose(values, gallery[expected] @ query)
+
+
+@pytest.mark.parametrize("k", [0, 4, -1])
+def test_k_outside_the_gallery_is_named(k):
+    with pytest.raises(TutorialError, match=f"k={k} .*gallery holds 3.*from 1 to 3"):
+        top_k(np.ones((1, 2)), np.ones((3, 2)), k, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize(("queries", "which"), [(np.nan, "query"), (1.0, "gallery")])
+def test_nan_embeddings_are_named(queries, which):
+    gallery = np.ones((3, 2))
+    gallery[1, 0] = np.nan if which == "gallery" else 1
+    with pytest.raises(TutorialError, match=f"1 of . {which} embeddings are not finite.*diverged"):
+        top_k(np.full((1, 2), queries), gallery, 1, ["a", "b", "c"])
+
+
+def test_widths_that_differ_are_named():
+    with pytest.raises(TutorialError, match="2 dimensions and the gallery 3"):
+        top_k(np.ones((1, 2)), np.ones((3, 3)), 1, ["a", "b", "c"])
+
+
+class ByColour:
+    """A retriever whose space one can read: the share of red, green and blue."""
+
+    vocabulary = Vocabulary(["red", "green", "blue"])
+
+    def embed_photos(self, photos):
+        return unit_length(np.asarray(photos, "float32").mean(axis=(1, 2)) + 1e-3)
+
+    def embed_texts(self, texts):
+        return unit_length([[word in text for word in self.vocabulary.words] for text in texts])
+
+
+@pytest.fixture(scope="module")
+def shop():
+    photos = np.zeros((4, 80, 60, 3), dtype="uint8")
+    for row, channel in enumerate([0, 1, 2, 0]):
+        photos[row, ..., channel] = 255
+    titles = ["red bag", "green bag", "blue bag", "red shoe"]
+    table = pd.DataFrame({"id": ["d", "c", "b", "a"], "title": titles})
+    return ProductSearch(ByColour(), Catalogue("four", table, photos))
+
+
+def test_search_by_words_by_photo_and_by_both(shop, tmp_path):
+    assert list(shop.search(words="red", k=2)["id"]) == ["a", "d"]  # equal: by id
+    green = shop.catalogue.photos[1]
+    assert shop.search(photo=green, k=1)["title"][0] == "green bag"
+    both = shop.search(words="blue", photo=green, k=4, photo_weight=0.4)
+    assert list(both["id"][:2]) == ["b", "c"]
+    Image.new("RGB", (300, 200), "blue").save(tmp_path / "mine.png")
+    assert shop.search(photo=tmp_path / "mine.png", k=1)["id"][0] == "b"
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({}, "give words, a photo, or both"),
+        ({"words": "   "}, "query is empty"),
+        ({"words": "qwertz uiop"}, "no word of 'qwertz uiop' occurs.*spelling"),
+        ({"photo": "nowhere.jpg"}, "nowhere.jpg"),
+        ({"photo": np.zeros((5, 5))}, "array.*not .5, 5."),
+        ({"words": "red", "k": 9}, "k=9.*gallery holds 4"),
+        ({"words": "red", "photo": np.zeros((80, 60, 3), "uint8"), "photo_weight": 2}, "0 to 1"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_says_why(shop, query, message):
+    with pytest.raises(TutorialError, match=message):
+        shop.search(**query)
+
+
+def test_a_broken_photo_is_named(shop, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    with pytest.raises(TutorialError, match=r"broken\.jpg.*cannot be decoded"):
+        shop.search(photo=tmp_path / "broken.jpg")
+
+
+def test_mix_goes_from_text_to_photo():
+    photo, text = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    assert np.allclose(mix(photo, text, 1), photo) and np.allclose(mix(photo, text, 0), text)
+    assert np.allclose(mix(photo, text, 0.9), unit_length([[0.9, 0.1]]))
