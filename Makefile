@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A Python path or a Jupyter set-up of the machine must not leak into ours.
 unexport PYTHONPATH
 unexport PYTHONHOME
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: run test lint lab lock clean
 

@@ -1,7 +1,7 @@
 """Where things lie: what is read, what is cached, what a run leaves behind.
 
-Inputs are read from ``MMTUTORIAL_DATA`` (default ``data/``), which may be read-only: nothing
-is ever written there. What we decode or train goes to ``MMTUTORIAL_CACHE`` (default
+Inputs are read from ``MMTUTORIAL_DATA`` (default ``data/``), which may be read-only: only
+``mmtutorial data get`` writes there. What we decode or train goes to ``MMTUTORIAL_CACHE`` (default
 ``data/cache/``), results to ``results/``. Relative paths are taken from the project's folder,
 so that a notebook, the command line and a test mean the same place.
 """
@@ -18,7 +18,7 @@ def _folder(variable: str, default: str) -> Path:
 
 
 def data_home() -> Path:
-    """The folder that data sets are read from; never written to when you name it yourself."""
+    """The folder that data sets are read from, and downloaded to."""
     return _folder("MMTUTORIAL_DATA", "data")
 
 

@@ -1,0 +1,293 @@
+"""The catalogue: products with a photo, a title and attributes; loaded, grouped, split (lesson 01).
+
+``load_catalogue`` gives a ``Catalogue``: a table and, row for row, an array of photos. Its split
+keeps all copies of a product on one side. ``datasets/folder.py`` reads the files, ``cleaning.py``
+cleans the table; what they define for users can be imported from here too.
+"""
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from mmtutorial import TutorialError
+from mmtutorial.cleaning import (  # noqa: F401
+    annotate,
+    clean,
+    clean_attributes,
+    clean_text,
+    impute,
+    normalise_title,
+    suspect_colours,
+)
+from mmtutorial.datasets import fashion, folder
+from mmtutorial.datasets.folder import ATTRIBUTES, COLUMNS  # noqa: F401
+from mmtutorial.paths import ROOT, cache_home
+
+
+class Split(NamedTuple):
+    """Three catalogues without a product, a title or a photo in common."""
+
+    train: "Catalogue"
+    validation: "Catalogue"
+    test: "Catalogue"
+
+
+class Catalogue:
+    """Products, row by row: ``table`` and ``photos`` have the same order.
+
+    Attributes
+    ----------
+    name : str
+        "demo", "fashion", or the folder's name; of a sample, "fashion[4000]".
+    table : DataFrame
+        the columns of ``COLUMNS`` (what is missing is ``""``, a price ``NaN``) and ``photo_hash``,
+        16 hex digits that are the same for photos with the same pixels.
+    photos : (N, 80, 60, 3) uint8
+        memory-mapped; of a subset, copied from there when first asked for.
+    set_aside : DataFrame
+        ``id`` and ``reason`` of the products that could not be used.
+    queries : dict
+        qrels, ``{query text: {product id: grade}}``.
+    truth : DataFrame or None
+        the rows of ``table`` without their dirt, where it is known.
+    """
+
+    def __init__(self, name, table, photos, set_aside=None, queries=None, truth=None, rows=None):
+        self.name = name
+        self.table = table.reset_index(drop=True)
+        self.set_aside = pd.DataFrame(columns=["id", "reason"]) if set_aside is None else set_aside
+        self.queries = queries or {}
+        self.truth = None if truth is None else truth.reset_index(drop=True)
+        self._all_photos = photos
+        self._rows = rows  # of _all_photos, None for all of them
+
+    @cached_property
+    def photos(self) -> np.ndarray:
+        return self._all_photos if self._rows is None else self._all_photos[self._rows]
+
+    def __len__(self):
+        return len(self.table)
+
+    def __repr__(self):
+        filled = {
+            column: (self.table[column] != "").mean() if len(self) else 0 for column in ATTRIBUTES
+        }
+        lines = [
+            f"Catalogue {self.name!r}: {len(self):,} products "
+            f"({len(self.set_aside):,} set aside), {len(self.queries):,} queries",
+            f"  photos: ({len(self)}, {folder.HEIGHT}, {folder.WIDTH}, 3) uint8",
+            "  filled: "
+            + ", ".join(f"{column} {share:.0%}" for column, share in filled.items() if share > 0),
+        ]
+        return "\n".join(lines)
+
+    def subset(self, rows) -> "Catalogue":
+        """The products at ``rows``, in that order: a bool mask, row numbers, or ids.
+
+        Queries keep those of their relevant products that remain; a query left without any goes.
+        Raises ``TutorialError`` for an id that is not there or a mask of another length.
+        """
+        rows = np.asarray(rows)
+        if rows.dtype == bool:
+            if rows.shape != (len(self),):
+                raise TutorialError(
+                    f"a mask of shape {rows.shape} for {len(self)} products: give one bool each"
+                )
+            rows = np.flatnonzero(rows)
+        elif rows.dtype.kind in "UOT":
+            places = pd.Index(self.table["id"]).get_indexer(rows)
+            if (places < 0).any():
+                unknown = [str(name) for name in rows[places < 0][:5]]
+                raise TutorialError(f"no product has the id {', '.join(unknown)} in {self.name!r}")
+            rows = places
+        rows = rows.astype(np.int64)
+        table = self.table.iloc[rows].reset_index(drop=True)
+        queries = _restrict(self.queries, table["id"])
+        truth = None if self.truth is None else self.truth.iloc[rows]
+        of_all = rows if self._rows is None else self._rows[rows]
+        return Catalogue(self.name, table, self._all_photos, self.set_aside, queries, truth, of_all)
+
+    def split(self, seed=0, shares=(0.8, 0.1, 0.1)) -> Split:
+        """Train, validation and test, with all copies of a product on the same side.
+
+        Copies are those of ``group_products``. Which part a group goes to depends on the seed and
+        its smallest id alone, not on the order of the rows. Groups with a product that a query
+        asks for go to test, whatever the shares say: a model must not train on its exam.
+        """
+        return _split(self, seed, shares)
+
+    def cleaned(self) -> "Catalogue":
+        """The same products with the table that ``clean`` makes of theirs."""
+        table, _ = clean(self.table)
+        return Catalogue(
+            self.name, table, self._all_photos, self.set_aside, self.queries, self.truth, self._rows
+        )
+
+
+def _restrict(queries, ids):
+    """The queries with only those relevant products that are in ``ids``, if any are."""
+    ids = set(ids)
+    kept = {
+        query: {product: grade for product, grade in answers.items() if product in ids}
+        for query, answers in queries.items()
+    }
+    return {query: answers for query, answers in kept.items() if answers}
+
+
+def load_catalogue(which, *, columns=None, max_products=0) -> Catalogue:
+    """The catalogue called ``which``, its photos decoded once and then memory-mapped.
+
+    Parameters
+    ----------
+    which : "demo", "fashion", or a path
+        "demo" is drawn on the first call. A path names a parquet or csv file, or a folder with
+        ``products.parquet`` or ``products.csv``. Photos lie in an ``image`` column (bytes, or a
+        struct with bytes), at the relative path in a ``photo`` column, or at ``photos/<id>.jpg``
+        (or png, webp, ...) beside the file, of any size.
+    columns : dict
+        our column name → theirs, as ``{"title": "productDisplayName"}``; for a path only.
+    max_products : int
+        at most so many products, a sample by a hash of their ids; 0 means all.
+
+    Raises
+    ------
+    TutorialError
+        for an unknown name, a file that is damaged or lacks a required column, duplicate ids, no
+        usable product, a full disk or a cache that cannot be written. A product whose photo is
+        missing or broken is no error: it is listed in ``set_aside``.
+    """
+    name, source = _source(which, columns)
+    place = folder.cached(name, source)
+    try:
+        table = pd.read_parquet(place / "table.parquet")
+        set_aside = pd.read_parquet(place / "set_aside.parquet")
+        photos = np.load(place / "photos.npy", mmap_mode="r")
+        queries = json.loads((place / "queries.json").read_text(encoding="utf-8"))
+        truth = None
+        if (place / "truth.parquet").exists():
+            truth = pd.read_parquet(place / "truth.parquet").astype({"id": str})
+    except (OSError, ValueError) as fault:
+        raise TutorialError(
+            f"the cached copy in {place} is damaged ({fault}); remove that folder and load again"
+        ) from fault
+    if truth is not None:
+        truth = truth.set_index("id").reindex(table["id"]).reset_index()
+    catalogue = Catalogue(name, table, photos, set_aside, _restrict(queries, table["id"]), truth)
+    if max_products < 0:
+        raise TutorialError(f"max_products is {max_products}: give 0 for all, or a number above 0")
+    if not 0 < max_products < len(catalogue):
+        return catalogue
+    order = np.argsort([_uniform("sample", product) for product in table["id"]], kind="stable")
+    sample = catalogue.subset(np.sort(order[:max_products]))
+    sample.name = f"{name}[{max_products}]"
+    return sample
+
+
+def _source(which, columns):
+    """The name and the files of what the user asked for."""
+    if which in ("demo", "fashion"):
+        if columns:
+            raise TutorialError(f"columns= is for a path of your own: {which!r} has its mapping")
+        return which, fashion.find() if which == "fashion" else folder.open_source(_demo_shop())
+    path = Path(which).expanduser()
+    if not path.exists() and (ROOT / path).exists():  # a notebook runs in notebooks/
+        path = ROOT / path
+    if not path.exists():
+        raise TutorialError(
+            f"no catalogue {str(which)!r}: it is neither 'demo' nor 'fashion', and there is no "
+            f"such folder or file ({path.absolute()})"
+        )
+    path = path.resolve()
+    name = path.parent.name if path.stem == "products" else path.stem
+    return name, folder.open_source(path, columns)
+
+
+def _demo_shop() -> Path:
+    """The folder of the drawn shop; drawn anew when the code that draws it has changed."""
+    from mmtutorial.datasets import demo
+
+    version = hashlib.blake2b(Path(demo.__file__).read_bytes(), digest_size=6).hexdigest()
+    return folder.build_once(cache_home() / "shops" / f"demo-{version}", demo.draw_shop)
+
+
+def _uniform(*parts) -> float:
+    """A number in [0, 1) that depends on nothing but ``parts``: the same on every machine."""
+    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+# Groups and the split ---------------------------------------------------------------------------
+
+
+def group_products(table, photos=None) -> np.ndarray:
+    """A group number for every product, ``(N,) int``: copies of one product share it.
+
+    Two products are copies if they have the same normalised title or the same photo, pixel for
+    pixel; and a copy of a copy is a copy. An empty title is no title to share. The photos'
+    hashes are read from the table, or taken from ``photos`` where it has none.
+    """
+    hashes = table["photo_hash"] if photos is None else hash_photos(photos)
+    titles = table["title"].map(normalise_title)
+    n = len(table)
+    edges, nodes = [], n
+    for values in (titles, hashes):  # a node for each title and hash, an edge to each product
+        codes, names = pd.factorize(np.asarray(values, dtype=object))
+        shared = np.flatnonzero(np.asarray(values, dtype=object) != "")
+        edges.append(np.stack([shared, nodes + codes[shared]]))
+        nodes += len(names)
+    rows, columns = np.concatenate(edges, axis=1)
+    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), (nodes, nodes))
+    labels = connected_components(graph, directed=False)[1][:n]
+    return pd.factorize(labels)[0]  # numbered in the order of the rows
+
+
+def hash_photos(photos) -> list[str]:
+    """16 hex digits for each photo of ``(N, 80, 60, 3) uint8``: the same for the same pixels."""
+    return [folder.hash_photo(photo) for photo in photos]
+
+
+def leaked(train: Catalogue, test: Catalogue) -> np.ndarray:
+    """``(len(test),) bool``: the products of ``test`` whose title or photo ``train`` has too."""
+    titles = set(train.table["title"].map(normalise_title)) - {""}
+    return (
+        test.table["title"].map(normalise_title).isin(titles)
+        | test.table["photo_hash"].isin(set(train.table["photo_hash"]))
+    ).to_numpy()
+
+
+def _split(catalogue, seed, shares):
+    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
+        raise TutorialError(
+            f"shares={shares!r}: give three shares, of train, validation and test, that add up to 1"
+        )
+    ids = catalogue.table["id"]
+    groups = group_products(catalogue.table)
+    protected = {product for answers in catalogue.queries.values() for product in answers}
+    in_test = set(groups[ids.isin(protected).to_numpy()])
+    bounds = np.cumsum(shares)[:2]
+    # A group is known by its smallest id, so neither the order of the rows nor a number counts.
+    part = {
+        group: 2 if group in in_test else int(np.searchsorted(bounds, _uniform(seed, key), "right"))
+        for group, key in ids.groupby(groups).min().items()
+    }
+    parts = np.array([part[group] for group in groups])
+    return Split(*(catalogue.subset(parts == number) for number in range(3)))
+
+
+def title_queries(catalogue: Catalogue) -> dict[str, dict[str, int]]:
+    """Qrels for a catalogue without any: each title asks for the products that bear it.
+
+    Returns ``{title: {product id: 1}}``, one query for each distinct normalised title, in the
+    spelling of its first product. A text search that sees titles finds them by copying: use
+    these to ask for photos. Used from lesson 06 on.
+    """
+    table = catalogue.table[catalogue.table["title"] != ""]
+    groups = table.groupby(table["title"].map(normalise_title), sort=False)
+    return {group["title"].iloc[0]: dict.fromkeys(group["id"], 1) for _, group in groups}

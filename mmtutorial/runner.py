@@ -1,0 +1,373 @@
+"""The strict runner: every lesson under papermill, what it claims kept and checked.
+
+``run`` gives each lesson a process of its own (see ``execute``), so that its memory is measured
+and its failure stays its own. A finished lesson is kept with a fingerprint of all that went into
+it and not run again while that stays the same. Results lie in
+``results/<dataset>-<profile>/<NN_topic>/``; ``report`` makes ``results/index.html`` of them.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from tqdm import tqdm
+
+from mmtutorial import TutorialError, report
+from mmtutorial.checks import versions
+from mmtutorial.course import mark, number
+from mmtutorial.execute import kill_below, settle, write_json
+from mmtutorial.lessons import find_lessons, plan, read_profiles, select
+from mmtutorial.paths import ROOT, cache_home, data_home, results_home
+
+GRACE_SECONDS = 10
+
+
+def run(
+    wanted=(),
+    *,
+    dataset="demo",
+    profile="quick",
+    parameters=None,
+    jobs=1,
+    force=False,
+    results=None,
+    notebooks=None,
+) -> list[dict]:
+    """Run the lessons ``wanted`` (numbers or names; none: all) and return their metrics.
+
+    ``dataset``: "demo", "fashion" or the path of your own catalogue; ``parameters``: name → value
+    (or its text), for every selected lesson; ``jobs``: lessons at a time; ``force``: run those
+    too whose inputs did not change; ``results``, ``notebooks``: folders other than the project's.
+
+    Raises
+    ------
+    TutorialError
+        before anything runs, for an unknown lesson, dataset, profile, backend or parameter; and
+        at once for a results folder that cannot be written.
+    KeyboardInterrupt
+        on Ctrl-C or SIGTERM, after taking down what was running; finished lessons are kept.
+    """
+    notebooks = Path(notebooks or ROOT / "notebooks").resolve()
+    results = Path(results or results_home()).resolve()
+    if jobs < 1:
+        raise TutorialError(f"--jobs {jobs}: run at least one lesson at a time")
+    lessons = find_lessons(notebooks)
+    selected = select(lessons, wanted)
+    dataset, label, sources = find_dataset(dataset)
+    profiles = read_profiles(notebooks, lessons)
+    given = plan(
+        lessons, selected, profiles, profile=profile, dataset=dataset, parameters=parameters or {}
+    )
+    common = {
+        "dataset": label,
+        "profile": profile,
+        "versions": versions(),
+        "sources": sources,
+    }
+    folder = results / f"{label}-{profile}"
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / ".probe.json", {})
+        (folder / ".probe.json").unlink()
+    run_of_lessons = _Run(folder, results, notebooks, min(jobs, len(selected)))
+    metrics = run_of_lessons.all(selected, given, common, force)
+    print(f"\n{summary(metrics)}\n\nReport: {results / 'index.html'}")
+    return metrics
+
+
+def find_dataset(dataset: str) -> tuple[str, str, list]:
+    """The value of DATASET, the name of its results folder, and [path, bytes, mtime] of its files.
+
+    The demo shop is drawn by the package itself, so it has no files of its own to look at.
+    """
+    if dataset == "demo":
+        return "demo", "demo", []
+    if dataset == "fashion":
+        from mmtutorial.datasets import fashion
+
+        source = fashion.find()
+        return "fashion", "fashion", _stamps([*source.files, source.queries])
+    path = Path(dataset).resolve()
+    if not path.exists():
+        raise TutorialError(
+            f"no dataset {str(dataset)!r}: take demo, fashion, or the path of your own catalogue "
+            f"(a folder or a parquet file); {path} does not exist"
+        )
+    label = path.stem if path.stem not in ("demo", "fashion") else f"own-{path.stem}"
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    return str(path), label, _stamps(files)
+
+
+def _stamps(files) -> list:
+    return [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in map(Path, files)]
+
+
+def fingerprint(lesson, parameters: dict, common: dict) -> str:
+    """A digest of all that a lesson's results depend on."""
+    package = Path(__file__).parent
+    inputs = {
+        "cells": [(cell.cell_type, cell.source) for cell in lesson.notebook.cells],
+        "parameters": parameters,
+        "common": common,
+        "code": {
+            str(path.relative_to(package)): path.read_text("utf-8")
+            for path in sorted(package.rglob("*.py"))
+        },
+        "lock": (ROOT / "requirements.lock").read_text("utf-8")
+        if (ROOT / "requirements.lock").exists()
+        else "",
+    }
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def writing(folder: Path):
+    """Say what is wrong with the results folder, and the remedy, where writing to it fails."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(folder, error.errno, error.strerror) from error
+
+
+def disk_error(folder: Path, number: int | None, reason: str | None) -> TutorialError:
+    """What to do about an operating system's refusal to write into ``folder``."""
+    if number in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return TutorialError(
+            f"no space left on the disk of {folder}: free some, or name a folder on another disk "
+            "with --results. Lessons finished before are kept"
+        )
+    return TutorialError(
+        f"cannot write results into {folder} ({reason}): make it writable, or name another folder "
+        "with --results"
+    )
+
+
+class _Run:
+    """One ``mmtutorial run``: the processes it started, and the terminal they share."""
+
+    def __init__(self, folder: Path, results: Path, notebooks: Path, jobs: int):
+        self.folder, self.results, self.notebooks, self.jobs = folder, results, notebooks, jobs
+        self.lock = threading.Lock()
+        self.children: set[subprocess.Popen] = set()
+        self.stopping = False
+        self.slots: queue.Queue[int] = queue.Queue()  # lines of the terminal for progress bars
+        for slot in range(jobs):
+            self.slots.put(slot)
+
+    def all(self, selected, given, common, force) -> list[dict]:
+        """Run the lessons, ``jobs`` at a time; their metrics, in their order."""
+        with _sigterm_interrupts(), ThreadPoolExecutor(self.jobs) as pool:
+            tasks = [
+                pool.submit(self.one, lesson, given[lesson.name], common, force)
+                for lesson in selected
+            ]
+            try:
+                for task in as_completed(tasks):
+                    task.result()
+            except BaseException as stop:
+                self.stop(tasks)
+                if isinstance(stop, KeyboardInterrupt):
+                    self.say_how_to_go_on(tasks)
+                raise
+        return [task.result() for task in tasks]
+
+    def one(self, lesson, parameters, common, force) -> dict | None:
+        """Run one lesson, or take what an earlier run left if nothing changed since."""
+        final = self.folder / lesson.name
+        metrics = {
+            "lesson": lesson.name,
+            "title": lesson.title,
+            **{key: common[key] for key in ("dataset", "profile", "versions")},
+            "parameters": {**lesson.parameters, **parameters},
+            "fingerprint": fingerprint(lesson, parameters, common),
+        }
+        earlier = read_metrics(final)
+        kept = earlier and earlier["status"] == "passed" and not force
+        if kept and earlier["fingerprint"] == metrics["fingerprint"]:
+            self.say(f"{lesson.name}: unchanged, not run again (--force runs it anyway)")
+        else:
+            self.execute(lesson, parameters, metrics, final)
+            if self.stopping:
+                return None
+            earlier = read_metrics(final)
+            self.say(_line(earlier))
+        with self.lock, writing(self.results):
+            report.write(self.results)
+        return earlier
+
+    def execute(self, lesson, parameters, metrics, final: Path) -> None:
+        """Have a child process execute the lesson; see to it that metrics.json is there after."""
+        working = final.with_name(f".{lesson.name}.running")
+        with writing(self.folder):
+            shutil.rmtree(working, ignore_errors=True)
+            working.mkdir()
+            log = open(working / "log.txt", "wb")  # noqa: SIM115 - closed below
+        job = {
+            "notebook": str(lesson.path),
+            "cwd": str(self.notebooks),
+            "parameters": parameters,
+            "working": str(working),
+            "folder": str(final),
+            "metrics": metrics,
+        }
+        with log:
+            with self.lock:
+                if self.stopping:
+                    return
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "mmtutorial.execute"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=_environment(metrics["versions"]["backend"]),
+                    start_new_session=True,  # Ctrl-C comes to the runner alone
+                    text=True,
+                    encoding="utf-8",
+                )
+                self.children.add(child)
+            self.say(f"{lesson.name}: started")
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.write(json.dumps(job) + "\n")
+                child.stdin.flush()  # and left open: its end is the child's sign to end
+            refused = self.follow(child, lesson)
+            child.wait()
+            with self.lock:
+                self.children.discard(child)
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.close()
+        if refused:
+            raise disk_error(self.folder, *refused)
+        if child.returncode and not self.stopping:
+            log = (working / "log.txt").read_text("utf-8", errors="replace").strip()
+            killed = child.returncode == -signal.SIGKILL
+            why = "killed, perhaps for want of memory" if killed else f"exit {child.returncode}"
+            error = "\n".join([f"its process ended early ({why})", *log.splitlines()[-5:]])
+            lost = {"status": "failed", "error": error, "claims": [], "figures": []}
+            lost |= {"seconds": None, "peak_memory_mb": None}
+            with writing(self.folder):
+                write_json(working / "metrics.json", {**metrics, **lost})
+                settle(working, final)
+
+    def follow(self, child, lesson) -> list | None:
+        """Show the child's progress to its end; what the disk refused it, if it did."""
+        refused, slot = None, self.slots.get()
+        bar = tqdm(
+            total=len(lesson.notebook.cells),
+            desc=lesson.name,
+            bar_format="{desc}: {n_fmt}/{total_fmt} cells |{bar}| {elapsed}",
+            position=slot,
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        )
+        for line in child.stdout:
+            told = json.loads(line)
+            refused = told.get("disk", refused)
+            if "cell" in told:
+                bar.total = told["of"]
+                bar.update(told["cell"] - bar.n)
+        bar.close()
+        self.slots.put(slot)
+        return refused
+
+    def stop(self, tasks) -> None:
+        """Take down what runs: each child, and the kernel below it."""
+        with self.lock:
+            self.stopping = True
+            children = list(self.children)
+        for task in tasks:
+            task.cancel()
+        for child in children:
+            with contextlib.suppress(OSError):
+                child.stdin.close()  # its sign to end, and its kernel with it
+        for child in children:
+            try:
+                child.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                kill_below(child.pid)
+                child.kill()
+
+    def say_how_to_go_on(self, tasks) -> None:
+        over = [task for task in tasks if task.done() and not task.cancelled()]
+        done = sum(not task.exception() and task.result() is not None for task in over)
+        self.say(
+            f"\nInterrupted: {done} of {len(tasks)} lessons were finished and are kept in "
+            f"{self.folder}. The same command again goes on with the others."
+        )
+
+    def say(self, line: str) -> None:
+        with self.lock:
+            tqdm.write(line, file=sys.stdout)
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts():
+    """Let SIGTERM end a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _environment(chosen: str) -> dict[str, str]:
+    """The environment of a lesson: this one, with paths that mean the same from its folder."""
+    left_out = ("PYTHONDONTWRITEBYTECODE", "MPLBACKEND")  # slow imports; figures not inline
+    return {
+        **{name: value for name, value in os.environ.items() if name not in left_out},
+        "KERAS_BACKEND": chosen,
+        "MMTUTORIAL_DATA": str(data_home()),
+        "MMTUTORIAL_CACHE": str(cache_home()),
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
+    }
+
+
+def read_metrics(folder: Path) -> dict | None:
+    """A lesson's metrics.json, or None where there is none."""
+    try:
+        return json.loads((folder / "metrics.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _size(metrics: dict) -> str:
+    seconds, memory = metrics["seconds"], metrics["peak_memory_mb"]
+    return (f"{seconds:>6.0f} s" if seconds is not None else f"{'–':>6}  ") + (
+        f" {memory:>7,} MB" if memory is not None else ""
+    )
+
+
+def _line(metrics: dict) -> str:
+    line = f"{metrics['lesson']}: {metrics['status']} {_size(metrics)}"
+    return "\n".join([line, *(f"    {text}" for text in metrics["error"].splitlines())])
+
+
+def summary(metrics: list[dict]) -> str:
+    """The table at the end of a run: every lesson, and below it every number it recorded."""
+    names = [claim["name"] for one in metrics for claim in one["claims"]]
+    width = max(map(len, [*names, *(one["lesson"] for one in metrics)])) + 2
+    lines = [f"{'lesson':<{width}}  {'value':>9}  {'chance':>9}  {'floor':>9}"]
+    for one in metrics:
+        lines.append(f"{one['lesson']:<{width}}  {one['status']:>9}  {_size(one)}")
+        for claim in one["claims"]:
+            value, chance, floor = (number(claim[key]) for key in ("value", "chance", "floor"))
+            name = f"{mark(claim['holds'])} {claim['name']}"
+            lines.append(f"{name:<{width}}  {value:>9}  {chance:>9}  {floor:>9}")
+    return "\n".join(lines)

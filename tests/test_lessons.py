@@ -1,0 +1,179 @@
+import pytest
+from tiny_lessons import PARAMETERS, write_lesson
+
+from mmtutorial import TutorialError
+from mmtutorial.lessons import Lesson, find_lessons, fit, fit_text, plan, read_profiles, select
+
+TYPES = PARAMETERS + '\nRATE = 0.1  # r\nFAST = False  # f\nWORDS = "a b"  # w\nKS = [1, 10]  # k'
+READS = "print(RATE, FAST, WORDS, KS, -SEED)"
+
+
+@pytest.fixture
+def lessons(tmp_path):
+    write_lesson(tmp_path, "00", "Start", parameters=TYPES + "\nUNREAD = 1  # u", body=[READS])
+    write_lesson(
+        tmp_path, "06", "One space", parameters=PARAMETERS + "\nEPOCHS = 30  # e", body=["EPOCHS"]
+    )
+    write_lesson(tmp_path, "10", "Metrics", parameters=PARAMETERS, body=["%time x = 1\n!ls"])
+    (tmp_path / "notes.ipynb").write_text("not a lesson")
+    return find_lessons(tmp_path)
+
+
+def planned(lessons, selected=None, dataset="demo", profile="full", **parameters):
+    profiles = read_profiles(lessons[0].path.parent, lessons)
+    chosen = lessons if selected is None else select(lessons, selected)
+    return plan(lessons, chosen, profiles, profile=profile, dataset=dataset, parameters=parameters)
+
+
+def test_lessons_are_found_by_number(lessons):
+    assert [lesson.name for lesson in lessons] == ["00_start", "06_one_space", "10_metrics"]
+    assert [lesson.title for lesson in lessons] == ["Start", "One space", "Metrics"]
+
+
+@pytest.mark.parametrize("word", ["06", "6", "06_one_space", "notebooks/06_one_space.ipynb"])
+def test_a_lesson_is_selected_by_number_or_name(lessons, word):
+    assert [lesson.name for lesson in select(lessons, [word])] == ["06_one_space"]
+
+
+def test_none_named_selects_all_and_order_is_by_number(lessons):
+    assert select(lessons, []) == lessons
+    assert [lesson.number for lesson in select(lessons, ["10", "0"])] == ["00", "10"]
+
+
+@pytest.mark.parametrize("word", ["07", "one_space", "600", ""])
+def test_an_unknown_lesson_is_named_with_those_there_are(lessons, word):
+    with pytest.raises(TutorialError, match=rf"no lesson '{word}'.*00_start, 06_one_space"):
+        select(lessons, [word])
+
+
+def test_a_folder_without_lessons(tmp_path):
+    with pytest.raises(TutorialError, match="no lessons"):
+        find_lessons(tmp_path)
+
+
+def test_two_lessons_of_one_number(lessons):
+    write_lesson(lessons[0].path.parent, "06", "Other")
+    with pytest.raises(TutorialError, match="share a number"):
+        find_lessons(lessons[0].path.parent)
+
+
+def test_a_broken_notebook_is_named(lessons, tmp_path):
+    (tmp_path / "11_cut.ipynb").write_text('{"cells": [')
+    with pytest.raises(TutorialError, match=r"11_cut\.ipynb is no readable notebook"):
+        Lesson(tmp_path / "11_cut.ipynb").parameters  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "text", "value"),
+    [
+        ("06", "EPOCHS", "3", 3),
+        ("00", "RATE", "0.5", 0.5),
+        ("00", "RATE", "2", 2.0),
+        ("00", "RATE", "1e-3", 0.001),
+        ("00", "FAST", "true", True),
+        ("00", "FAST", "False", False),
+        ("00", "WORDS", "3", "3"),
+        ("00", "KS", "[5]", [5]),
+        ("00", "SEED", "-1", -1),
+    ],
+)
+def test_text_becomes_a_value_of_the_parameters_type(lessons, number, name, text, value):
+    (lesson,) = select(lessons, [number])
+    found = fit_text(lesson, name, text, "-p")
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("SEED", "0.5"), ("SEED", "true"), ("SEED", "many"), ("FAST", "1"), ("KS", "5")],
+)
+def test_a_value_of_another_type_is_refused(lessons, name, text):
+    with pytest.raises(TutorialError, match=rf"-p: {name} of 00_start takes a value of type"):
+        fit_text(lessons[0], name, text, "-p")
+
+
+def test_a_bool_is_no_int_and_text_no_number_where_values_are_typed(lessons):
+    for name, value in [("SEED", True), ("SEED", "1"), ("RATE", True), ("WORDS", 1)]:
+        with pytest.raises(TutorialError, match="takes a value of type"):
+            fit(lessons[0], name, value, "profiles.yaml")
+    assert fit(lessons[0], "RATE", 1, "profiles.yaml") == 1.0
+
+
+def test_an_unknown_parameter_is_named_with_those_there_are(lessons):
+    with pytest.raises(TutorialError, match=r"no parameter SEEDS; it has: DATASET, MAX_PRODUCTS"):
+        fit(lessons[0], "SEEDS", 1, "-p")
+
+
+def test_a_parameter_that_no_later_cell_reads_is_refused(lessons):
+    with pytest.raises(TutorialError, match="no later cell of 00_start reads UNREAD"):
+        planned(lessons, ["00"], UNREAD="2")
+
+
+def test_a_parameter_must_fit_every_selected_lesson(lessons):
+    with pytest.raises(TutorialError, match=r"00_start, 10_metrics .*have it: 06_one_space") as e:
+        planned(lessons, EPOCHS="1")
+    assert "all have: DATASET, MAX_PRODUCTS, SEED" in str(e.value)
+    assert planned(lessons, ["06"], EPOCHS="1")["06_one_space"] == {"DATASET": "demo", "EPOCHS": 1}
+
+
+def test_the_dataset_has_its_own_option(lessons):
+    with pytest.raises(TutorialError, match="--dataset"):
+        planned(lessons, DATASET="fashion")
+
+
+def test_an_unknown_profile_is_named_with_those_there_are(lessons):
+    with pytest.raises(TutorialError, match=r"no profile 'fast'; there are: quick, full"):
+        planned(lessons, profile="fast")
+
+
+def test_profiles_apply_by_dataset_and_the_command_line_wins(lessons, tmp_path):
+    (tmp_path / "profiles.yaml").write_text(
+        'quick:\n  demo: {"06": {EPOCHS: 3}}\n  other: {"06": {EPOCHS: 5}}\nfull:\n'
+    )
+    epochs = [
+        planned(lessons, ["06"], dataset, "quick")["06_one_space"].get("EPOCHS")
+        for dataset in ("demo", "fashion", "/my/shop")
+    ]
+    assert epochs == [3, None, 5]
+    assert planned(lessons, ["06"], "demo", "quick", EPOCHS="7")["06_one_space"]["EPOCHS"] == 7
+    assert "EPOCHS" not in planned(lessons, ["06"])["06_one_space"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("fast: {}", "unknown profile 'fast'"),
+        ("quick: {shoes: {}}", "unknown dataset 'shoes'"),
+        ('quick: {demo: {"07": {}}}', "unknown lesson '07'"),
+        ('quick: {demo: {"06": {EPOCH: 3}}}', "no parameter EPOCH;"),
+        ('quick: {demo: {"06": {EPOCHS: "3"}}}', "takes a value of type int"),
+        ('quick: {demo: {"00": {UNREAD: 3}}}', "no later cell"),
+        ("quick: {demo: [", "no valid YAML"),
+    ],
+)
+def test_profiles_are_strict(lessons, tmp_path, text, why):
+    (tmp_path / "profiles.yaml").write_text(text)
+    with pytest.raises(TutorialError, match=why):
+        read_profiles(tmp_path, lessons)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["N = 2 * 3", "N: int = 3", "N = M = 3", "N = SEED", "import os", "N = None", "N, M = 1, 2"],
+)
+def test_parameters_are_plain_literals(tmp_path, statement):
+    path = write_lesson(tmp_path, parameters=f"{PARAMETERS}\n{statement}")
+    with pytest.raises(TutorialError, match=r'"00-parameters", line 4: .*plain literal'):
+        Lesson(path).parameters  # noqa: B018
+
+
+def test_code_that_is_no_python_is_named_by_its_cell(tmp_path):
+    path = write_lesson(tmp_path, body=["x = = 1"])
+    with pytest.raises(TutorialError, match='"00-body-0", line 1'):
+        Lesson(path).names_read  # noqa: B018
+
+
+def test_a_name_read_in_the_parameters_cell_only_is_not_read_later(lessons):
+    assert "SEED" in lessons[0].names_read
+    assert "UNREAD" not in lessons[0].names_read

@@ -1,0 +1,265 @@
+"""Every lesson: written as a lesson must be, and run as a learner runs it.
+
+``faults`` is what keeps a notebook out: it reads the file and runs nothing. The tests marked
+``slow`` execute all lessons under the real runner: on the demo shop, and on a sample of the
+fashion catalogue where it is there. Each keeps every claim, and no claim could be kept by chance.
+"""
+
+import ast
+import json
+import re
+
+import nbformat
+import pytest
+from tiny_lessons import PARAMETERS, RESULTS, tiny_lesson
+
+from mmtutorial import TutorialError
+from mmtutorial.course import holds
+from mmtutorial.datasets import fashion
+from mmtutorial.lessons import Lesson, find_lessons, parse, read_profiles
+from mmtutorial.paths import ROOT
+from mmtutorial.runner import run
+
+NOTEBOOKS = ROOT / "notebooks"
+LESSONS = find_lessons(NOTEBOOKS)
+CODE_LINES = 20
+COMPUTES = (ast.BinOp, ast.Call, ast.Attribute, ast.Subscript)
+COMMON = ("DATASET", "MAX_PRODUCTS", "SEED")
+LOCAL_PATH = re.compile(r"(?<![\w.:/])/(home|Users|root|work|tmp|mnt|var)/|\b[A-Z]:\\\\?\w|file://")
+
+
+def faults(path):
+    """What is wrong with the notebook in ``path``, one line a fault."""
+    lesson = Lesson(path)
+    raw = json.loads(path.read_text("utf-8"))["cells"]  # nbformat would mend the ids
+    ids = [cell.get("id", "") for cell in raw]
+    cells = lesson.notebook.cells
+    found = [*faults_of_form(lesson), *faults_of_cells(cells, ids, lesson.number)]
+    if found:
+        return found
+    try:
+        found = [*faults_of_parameters(lesson), *faults_of_results(lesson)]
+    except TutorialError as error:
+        found = [str(error)]
+    return found
+
+
+def faults_of_form(lesson):
+    cells = lesson.notebook.cells
+    first = cells[0].source.splitlines()[0] if cells and cells[0].source else ""
+    if not re.fullmatch(rf"# {lesson.number} \S.*", first):
+        yield f"the first line is `# {lesson.number} Title`, not {first!r}"
+    if lesson.notebook.metadata.get("kernelspec", {}).get("name") != "python3":
+        yield "the kernel is named python3"
+    for tag in ("parameters", "results"):
+        if sum(tag in cell.metadata.get("tags", []) for cell in cells) != 1:
+            yield f"one cell is tagged {tag!r}"
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    if code and "results" not in code[-1].metadata.get("tags", []):
+        yield "the last code cell is the one tagged 'results'"
+
+
+def faults_of_cells(cells, ids, number):
+    for cell, name in zip(cells, ids, strict=True):
+        readable = re.fullmatch(rf"{number}(-[a-z0-9]+)+", name)
+        if not readable or re.fullmatch(rf"{number}-[0-9a-f]{{8,}}", name):
+            yield f"cell id {name!r}: readable words after {number}-"
+        if ids.count(name) > 1:
+            yield f"cell id {name!r} twice"
+        if LOCAL_PATH.search(cell.source):
+            yield f"{name}: a local path"
+        if cell.cell_type == "code":
+            if cell.outputs or cell.execution_count is not None:
+                yield f"{name}: outputs; strip them"
+            if len(cell.source.splitlines()) > CODE_LINES:
+                yield f"{name}: more than {CODE_LINES} lines"
+
+
+def faults_of_parameters(lesson):
+    lines = lesson.tagged("parameters").source.splitlines()
+    for name in COMMON:
+        if name not in lesson.parameters:
+            yield f"no parameter {name}"
+    for name in lesson.parameters:
+        if name not in lesson.names_read:
+            yield f"no later cell reads {name}"
+        if name != "SEED" and not any(re.match(rf"{name} = .*  # \S", line) for line in lines):
+            yield f"parameter {name} has a comment beside it"
+
+
+def faults_of_results(lesson):
+    """Numbers are recorded, at least one with a floor, and no floor is computed."""
+    cell = lesson.tagged("results")
+    calls = [
+        node
+        for node in ast.walk(parse(cell, lesson.name))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    floors = [
+        keyword.value
+        for call in calls
+        if call.func.attr == "record"
+        for keyword in call.keywords
+        if keyword.arg == "floor"
+    ]
+    if not floors:
+        yield f"{cell.id}: nothing is recorded with a floor"
+    for floor in floors:
+        if any(isinstance(node, COMPUTES) for node in ast.walk(floor)):
+            yield f"{cell.id}: a floor is typed, not computed: `{ast.unparse(floor)}`"
+
+
+def typed_numbers(lesson):
+    """All numbers that stand in the lesson's code."""
+    return {
+        node.value
+        for cell in lesson.notebook.cells
+        if cell.cell_type == "code"
+        for node in ast.walk(parse(cell, lesson.name))
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float)
+    }
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_a_lesson_is_written_as_it_must_be(lesson):
+    assert faults(lesson.path) == []
+
+
+def test_the_profiles_name_lessons_and_parameters_that_are_there():
+    assert set(read_profiles(NOTEBOOKS, LESSONS)) == {"quick", "full"}
+
+
+def written(tmp_path, change=lambda notebook: None, **parts):
+    notebook = tiny_lesson("05", "Tiny", **parts)
+    change(notebook)
+    path = tmp_path / "05_tiny.ipynb"
+    path.write_text(json.dumps(notebook), "utf-8")
+    return path
+
+
+def test_a_lesson_as_it_must_be_has_no_faults(tmp_path):
+    assert faults(written(tmp_path, body=["y = 1\n" * CODE_LINES])) == []
+
+
+def set_cell(place, **values):
+    return lambda notebook: notebook.cells[place].update(values)
+
+
+def drop_tag(place):
+    return lambda notebook: notebook.cells[place].metadata.update(tags=[])
+
+
+def stream(notebook):
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="hello")]
+
+
+@pytest.mark.filterwarnings("ignore:Non-unique cell id")
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (stream, "05-setup: outputs"),
+        (set_cell(2, execution_count=1), "05-setup: outputs"),
+        (set_cell(2, id="3fa9c2d1"), "cell id '3fa9c2d1'"),
+        (set_cell(2, id="05-3fa9c2d1"), "cell id '05-3fa9c2d1'"),
+        (set_cell(2, id="06-setup"), "cell id '06-setup'"),
+        (set_cell(2, id="05-look"), "cell id '05-look' twice"),
+        (drop_tag(1), "tagged 'parameters'"),
+        (drop_tag(-1), "tagged 'results'"),
+        (set_cell(0, source="# Tiny"), "the first line is `# 05 Title`"),
+        (set_cell(2, source="x = 1\n" * (CODE_LINES + 1)), "05-setup: more than 20 lines"),
+        (set_cell(2, source="open('/home/me/shop.csv')"), "05-setup: a local path"),
+        (set_cell(3, source=r"Put it into C:\shop"), "05-look: a local path"),
+        (lambda notebook: notebook.metadata.clear(), "the kernel is named python3"),
+        (lambda notebook: notebook.cells.append(notebook.cells.pop(-2)), "last code cell"),
+    ],
+)
+def test_a_notebook_in_bad_form_is_refused(tmp_path, change, fault):
+    path = written(tmp_path, change, body=["print(SEED)"])
+    assert any(fault in line for line in faults(path)), faults(path)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fault"),
+    [
+        (PARAMETERS + "\nEPOCHS = 2 * 3  # e", "plain literal"),
+        (PARAMETERS + "\nEPOCHS = 3  # e", "no later cell reads EPOCHS"),
+        (PARAMETERS.replace("  # which", ""), "parameter DATASET has a comment"),
+        (PARAMETERS.replace("MAX_PRODUCTS", "MOST"), "no parameter MAX_PRODUCTS"),
+    ],
+)
+def test_parameters_out_of_rule_are_refused(tmp_path, parameters, fault):
+    path = written(tmp_path, parameters=parameters)
+    assert any(fault in line for line in faults(path)), faults(path)
+
+
+@pytest.mark.parametrize(
+    ("results", "fault"),
+    [
+        ("results = course.Results('demo')\nresults.record('r', 1)", "nothing is recorded"),
+        (RESULTS.replace("0.3}", "3 * chance}"), "a floor is typed"),
+        (RESULTS.replace('{"demo": 0.3}', "floors['recall']"), "a floor is typed"),
+    ],
+)
+def test_results_out_of_rule_are_refused(tmp_path, results, fault):
+    path = written(tmp_path, results=results)
+    assert any(fault in line for line in faults(path)), faults(path)
+
+
+@pytest.fixture(scope="session")
+def demo_results(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="session")
+def on_the_demo_shop(demo_results):
+    return {one["lesson"]: one for one in run(results=demo_results)}
+
+
+@pytest.fixture(scope="session")
+def on_a_sample_of_fashion(tmp_path_factory):
+    try:
+        fashion.find()
+    except TutorialError as error:
+        pytest.skip(str(error))
+    metrics = run(
+        dataset="fashion",
+        parameters={"MAX_PRODUCTS": 4000},
+        results=tmp_path_factory.mktemp("fashion"),
+    )
+    return {one["lesson"]: one for one in metrics}
+
+
+def keeps_its_claims(metrics):
+    assert metrics["status"] == "passed", metrics["error"]
+    assert metrics["claims"]
+    for claim in metrics["claims"]:
+        assert claim["holds"] is not False
+        if claim["floor"] is not None:
+            assert not holds(0.0, claim["floor"]), f"zero would keep {claim['name']!r}"
+            assert claim["chance"] is None or not holds(claim["chance"], claim["floor"]), (
+                f"chance would keep {claim['name']!r}"
+            )
+    return metrics["claims"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_a_lesson_keeps_its_claims_on_the_demo_shop(lesson, on_the_demo_shop):
+    claims = keeps_its_claims(on_the_demo_shop[lesson.name])
+    floors = {claim["floor"] for claim in claims} - {None}
+    assert floors, "nothing is claimed on the demo shop"
+    assert floors <= typed_numbers(lesson), "a floor is typed, not computed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_a_lesson_keeps_its_claims_on_a_sample_of_fashion(lesson, on_a_sample_of_fashion):
+    keeps_its_claims(on_a_sample_of_fashion[lesson.name])
+
+
+@pytest.mark.slow
+def test_a_second_run_has_nothing_to_do(on_the_demo_shop, demo_results, capsys):
+    passed = [name for name, one in on_the_demo_shop.items() if one["status"] == "passed"]
+    run(passed, results=demo_results)
+    assert passed
+    assert capsys.readouterr().out.count("unchanged, not run again") == len(passed)

@@ -1,0 +1,117 @@
+"""What holds for the project as a whole: a light import, one direction, a lock without hosts."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmtutorial.paths import ROOT
+
+PACKAGE = ROOT / "mmtutorial"
+LOCK = ROOT / "requirements.lock"
+
+# The order in which the data flows: a module imports from those before it, never after.
+ORDER = [
+    "paths", "datasets.folder", "cleaning", "datasets.demo", "datasets.fashion", "catalogue",
+    "devices", "images", "text", "similarity", "contrastive", "search", "metrics", "plots",
+    "checks", "course", "exercises", "lessons", "execute", "report", "runner", "cli",
+]  # fmt: skip
+
+
+def run(*arguments):
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout, done.stderr
+
+
+def test_importing_the_package_is_light():
+    times = []
+    for _ in range(3):  # the machine may be busy: the best of three counts
+        _, log = run("-X", "importtime", "-c", "import mmtutorial")
+        last = re.search(r"\|\s*(\d+) \|\s*mmtutorial$", log, re.MULTILINE)
+        times.append(int(last.group(1)) / 1e6)
+    assert min(times) < 0.5
+
+
+@pytest.mark.parametrize("module", ["catalogue", "metrics", "search", "course", "plots", "cli"])
+def test_what_needs_no_keras_does_not_import_it(module):
+    heavy = "sorted({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules))"
+    found, _ = run("-c", f"import sys, mmtutorial.{module}; print({heavy})")
+    assert found.strip() == "[]"
+
+
+def imports(path):
+    """The package's modules that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmtutorial"):
+            base = node.module.removeprefix("mmtutorial").lstrip(".")
+            for name in node.names:
+                yield f"{base}.{name.name}".strip("."), base
+        elif isinstance(node, ast.Import):
+            for name in node.names:
+                if name.name.startswith("mmtutorial."):
+                    yield name.name.removeprefix("mmtutorial."), ""
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        if name not in ("__init__", "datasets") and not name.startswith("exercises.lesson"):
+            yield name, path
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()), ids=[name for name, _ in modules()])
+def test_imports_run_one_way(name, path):
+    assert name in ORDER, f"give {name} its place in ORDER"
+    for full, base in imports(path):
+        found = next((each for each in (full, base) if each in ORDER), None)
+        if found:
+            assert ORDER.index(found) < ORDER.index(name), f"{name} imports {found}"
+
+
+def test_models_are_written_for_every_backend():
+    for name, path in modules():
+        if name not in ("devices", "checks"):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"^\s*(import|from) (tensorflow|jax|torch)\b", text, re.M), name
+
+
+def test_the_lock_pins_versions_and_names_no_host():
+    text = LOCK.read_text(encoding="utf-8")
+    assert "://" not in text
+    assert all("==" in line for line in text.splitlines())
+    assert not re.search(r"^torch==", text, re.MULTILINE)  # gigabytes, and optional
+
+
+def test_the_lock_covers_the_dependencies():
+    pinned = {line.split("==")[0] for line in LOCK.read_text(encoding="utf-8").splitlines()}
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    wanted = project.split("dependencies = [")[1].split("]")[0]
+    names = re.findall(r'^\s*"([A-Za-z0-9-]+)', wanted, re.MULTILINE)
+    assert len(names) > 15
+    assert set(names) <= pinned
+
+
+def test_tracked_files_name_no_path_of_a_machine():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    files = listed.stdout.split()
+    if not files:
+        pytest.skip("not a git checkout")
+    for name in files:
+        path = ROOT / name
+        if path.suffix in (".py", ".ipynb", ".md", ".yml", ".yaml", ".toml", ".lock"):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"(^|[\s\"'(])/(home|root|Users|work)/", text), name
+
+
+def test_where_things_lie(monkeypatch, tmp_path):
+    from mmtutorial import paths
+
+    monkeypatch.setenv("MMTUTORIAL_DATA", "elsewhere")
+    assert paths.data_home() == Path(ROOT / "elsewhere")  # from the project, not from the cwd
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path))
+    assert paths.cache_home() == tmp_path
+    monkeypatch.delenv("MMTUTORIAL_RESULTS", raising=False)
+    assert paths.results_home() == ROOT / "results"
