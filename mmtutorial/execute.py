@@ -208,8 +208,10 @@ def save_figures(notebook, folder: Path) -> list[dict]:
 def save_html(notebook, path: Path) -> None:
     """The executed notebook as a page that a browser shows."""
     from nbconvert import HTMLExporter
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
-    page, _ = HTMLExporter().from_notebook_node(notebook)
+    tidy = CoalesceStreamsPreprocessor(enabled=True)  # of a progress bar, only the last state
+    page, _ = HTMLExporter(preprocessors=[tidy]).from_notebook_node(notebook)
     path.write_text(page, encoding="utf-8")
 
 

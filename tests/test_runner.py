@@ -12,10 +12,11 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from tiny_lessons import write_lesson
 
 from mmtutorial import TutorialError, report, runner
-from mmtutorial.execute import settle, write_json
+from mmtutorial.execute import save_html, settle, write_json
 from mmtutorial.runner import run
 
 LOW = (
@@ -75,6 +76,14 @@ def test_what_a_lesson_leaves(course_run):
     metrics = json.loads(folder.joinpath("metrics.json").read_text("utf-8"))
     assert metrics == course_run[1]["00_good"]
     assert metrics["figures"][1] == {"file": "figure-02.png", "caption": "A closer look"}
+
+
+def test_of_a_progress_bar_the_page_shows_the_last_state(tmp_path):
+    bar = [new_output("stream", name="stdout", text=f"\rstep {n} of 3") for n in (1, 2, 3)]
+    cell = new_code_cell("train()", outputs=bar, execution_count=1)
+    save_html(new_notebook(cells=[cell]), tmp_path / "notebook.html")
+    page = (tmp_path / "notebook.html").read_text("utf-8")
+    assert "step 3 of 3" in page and "step 1 of 3" not in page
 
 
 def test_the_kernel_is_this_interpreter_whatever_is_installed(course_run):
@@ -300,7 +309,7 @@ runner.ROOT = paths.ROOT = __import__("pathlib").Path(sys.argv[1])
 cli.main(["run", "--results", sys.argv[1] + "/results"])"""
 
 
-def wait_for(condition, seconds=90):
+def wait_for(condition, seconds=240):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -323,14 +332,16 @@ def test_an_interrupted_run_leaves_no_process_and_loses_nothing(tmp_path, sent, 
         stdout=subprocess.PIPE,
         text=True,
         env=env,
+        # A shell's background job ignores Ctrl-C, and its children would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_for(lambda: (folder / "started").exists() and " " in (folder / "started").read_text())
     kernel, below = (int(pid) for pid in (folder / "started").read_text().split())
     assert psutil.pid_exists(kernel)
     process.send_signal(sent)
-    printed, _ = process.communicate(timeout=30)
+    printed, _ = process.communicate(timeout=120)
     assert process.returncode == status
-    wait_for(lambda: not alive(kernel) and not alive(below), seconds=15)
+    wait_for(lambda: not alive(kernel) and not alive(below), seconds=60)
     assert (earlier / "metrics.json").read_text() == '{"status": "failed"}'
     if sent != signal.SIGKILL:
         assert "Interrupted: 0 of 1 lessons were finished and are kept" in printed

@@ -20,6 +20,7 @@ import io
 import json
 import math
 import os
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -1752,11 +1753,9 @@ def draw_shop(folder, n_products=3000, seed=0):
     truth = sample_truth(n_products, seed)
     records = truth.to_dict("records")
     place = {record["id"]: i for i, record in enumerate(records)}
+    bar = tqdm(records, "drawing the demo shop", unit=" photos", mininterval=0.5, file=sys.stdout)
     photos = [
-        draw_photo(record, seed, place.get(record["twin_of"], i))
-        for i, record in enumerate(
-            tqdm(records, desc="drawing the demo shop", unit=" photos", mininterval=0.5)
-        )
+        draw_photo(record, seed, place.get(record["twin_of"], i)) for i, record in enumerate(bar)
     ]
     rng = np.random.default_rng([seed, n_products, 5])
     table, dirt = _soil(truth, rng)
