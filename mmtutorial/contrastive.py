@@ -6,8 +6,10 @@ length, ``(n, dim) float32``: photos and titles can be compared by their dot pro
 """
 
 import hashlib
+import inspect
 import json
 import os
+import sys
 from pathlib import Path
 
 import keras
@@ -17,14 +19,13 @@ from filelock import FileLock
 from keras import layers, ops
 from tqdm import tqdm
 
-import mmtutorial
 from mmtutorial import TutorialError
 from mmtutorial.cleaning import normalise_title
 from mmtutorial.devices import has_gpu
-from mmtutorial.images import cnn_encoder
+from mmtutorial.images import IMAGE_ENCODERS, make_image_encoder
 from mmtutorial.paths import cache_home
 from mmtutorial.similarity import unit_length
-from mmtutorial.text import Vocabulary, lstm_encoder
+from mmtutorial.text import TEXT_ENCODERS, fit_text_encoder, load_tokeniser, save_tokeniser
 
 MAX_SCALE = 100.0  # 1 / temperature never grows past this (Radford et al. 2021, section 2.5)
 
@@ -152,7 +153,9 @@ class _Progress(keras.callbacks.Callback):
         self.batches.set_epoch(epoch)
         if not hasattr(self, "bar"):
             steps = len(self.batches)
-            self.bar = tqdm(total=self.epochs * steps, initial=epoch * steps, desc="training")
+            self.bar = tqdm(
+                total=self.epochs * steps, initial=epoch * steps, desc="training", file=sys.stdout
+            )
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.update()
@@ -237,7 +240,7 @@ class Retriever:
         """Write ``model.keras``, ``vocabulary.json`` and ``log.csv`` into ``folder``."""
         folder = Path(folder)
         self.model.save(folder / "model.keras")
-        self.vocabulary.save(folder / "vocabulary.json")
+        save_tokeniser(self.vocabulary, folder / "vocabulary.json")
         self.log.to_csv(folder / "log.csv", index=False)
 
     @classmethod
@@ -246,25 +249,41 @@ class Retriever:
         folder = Path(folder)
         # compile=False: an optimizer saved by one backend does not load in another.
         model = keras.saving.load_model(folder / "model.keras", compile=False)
-        vocabulary = Vocabulary.load(folder / "vocabulary.json")
+        vocabulary = load_tokeniser(folder / "vocabulary.json")
         return cls(model, vocabulary, pd.read_csv(folder / "log.csv"), loaded=True)
 
 
 def train_or_load(
-    train_part, validation_part, *, epochs, batch_size=256, learning_rate=1e-3, dim=128, seed=0
+    train_part,
+    validation_part,
+    *,
+    epochs,
+    batch_size=256,
+    learning_rate=1e-3,
+    dim=128,
+    seed=0,
+    image_encoder="cnn",
+    text_encoder="lstm",
 ):
     """A ``Retriever`` trained on one part of a catalogue, or its checkpoint where there is one.
 
     The checkpoint is kept under the cache folder by everything that shaped it: the products,
-    the settings, the code. An interrupted training is resumed. On a GPU it computes in mixed
-    precision. Used from lesson 00 on; lesson 06 writes out what happens in here.
+    the settings, the code that builds and trains it. An interrupted training is resumed. On a
+    GPU it computes in mixed precision. ``image_encoder`` is a name of ``IMAGE_ENCODERS`` (lesson
+    03), ``text_encoder`` one of ``TEXT_ENCODERS`` (lesson 05). Used from lesson 00 on; lesson 06
+    writes it out.
     """
+    for name, known in ((image_encoder, IMAGE_ENCODERS), (text_encoder, TEXT_ENCODERS)):
+        if name not in known:
+            raise TutorialError(f"no encoder {name!r}; choose one of {sorted(known)}")
     settings = {
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "dim": dim,
         "seed": seed,
+        "image_encoder": image_encoder,
+        "text_encoder": text_encoder,
     }
     home = cache_home() / "models" / _fingerprint(train_part, validation_part, settings)
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -272,26 +291,30 @@ def train_or_load(
         if home.exists():
             return Retriever.load(home)
         unfinished = home.with_suffix(".unfinished")
-        retriever = _train_new(train_part, validation_part, unfinished, **settings)
+        retriever = _train_new(train_part, validation_part, unfinished, settings)
         retriever.save(unfinished)
         (unfinished / "settings.json").write_text(json.dumps(settings))
         os.replace(unfinished, home)  # all or nothing
     return retriever
 
 
-def _train_new(
-    train_part, validation_part, folder, *, epochs, batch_size, learning_rate, dim, seed
-):
-    keras.utils.set_random_seed(seed)
-    vocabulary = Vocabulary.fit(train_part.table["title"])
+def _train_new(train_part, validation_part, folder, settings):
+    keras.utils.set_random_seed(settings["seed"])
     policy = keras.config.dtype_policy()
     if has_gpu():
         keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = DualEncoder(cnn_encoder(dim), lstm_encoder(len(vocabulary), dim))
-        batches = pair_batches(train_part, vocabulary, batch_size, seed)
-        validation = pair_batches(validation_part, vocabulary, batch_size)
-        log = train(model, batches, epochs, learning_rate, folder, validation)
+        image_encoder = make_image_encoder(settings["image_encoder"], settings["dim"])
+        vocabulary, text_encoder = fit_text_encoder(
+            settings["text_encoder"], train_part.table["title"], settings["dim"]
+        )
+        model = DualEncoder(image_encoder, text_encoder)
+        size = settings["batch_size"]
+        batches = pair_batches(train_part, vocabulary, size, settings["seed"])
+        validation = pair_batches(validation_part, vocabulary, size)
+        log = train(
+            model, batches, settings["epochs"], settings["learning_rate"], folder, validation
+        )
     finally:
         keras.config.set_dtype_policy(policy)
     return Retriever(model, vocabulary, log)
@@ -309,13 +332,14 @@ def title_groups(catalogue):
 
 
 def _fingerprint(train_part, validation_part, settings):
-    code = [
-        Path(mmtutorial.__file__).with_name(f"{m}.py") for m in ("images", "text", "contrastive")
-    ]
+    """What shaped a model: its data and settings, this file, and what builds its encoders."""
+    tokeniser, build_text = TEXT_ENCODERS[settings["text_encoder"]]
+    builders = (IMAGE_ENCODERS[settings["image_encoder"]], build_text, inspect.getmodule(tokeniser))
     digest = hashlib.blake2b(digest_size=12)
     digest.update(json.dumps([settings, keras.backend.backend()]).encode())
-    for path in code:
-        digest.update(path.read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    for builder in builders:
+        digest.update(inspect.getsource(builder).encode())
     for part in (train_part, validation_part):
         digest.update("\n".join(part.table["id"] + "\t" + part.table["title"]).encode())
         digest.update(np.ascontiguousarray(part.photos).data)

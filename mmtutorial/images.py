@@ -1,13 +1,96 @@
 """Photo encoders: a photo in, one vector out (lesson 03; used from lesson 00 on).
 
 An encoder takes photos ``(batch, 80, 60, 3)`` as uint8 values 0-255 and returns
-``(batch, dim)`` float features, not yet of unit length: ``DualEncoder`` does that.
+``(batch, dim)`` float features, not yet of unit length: ``DualEncoder`` does that. Pick one by
+name from ``IMAGE_ENCODERS``. Convolution and pooling stand here on plain arrays too, to be read,
+and so does PCA, which makes a vector shorter.
 """
 
+from pathlib import Path
+from typing import NamedTuple
+
 import keras
+import numpy as np
 from keras import layers
 
+from mmtutorial import TutorialError
+
 PHOTO_SHAPE = (80, 60, 3)  # height, width, RGB
+
+
+def conv2d(x, kernel, bias=0.0, strides=1, padding="valid"):
+    """What ``keras.layers.Conv2D`` computes, on arrays: lay the kernel on every window, sum up.
+
+    Parameters
+    ----------
+    x : ``(batch, height, width, channels)`` float
+    kernel : ``(k_height, k_width, channels, filters)`` float
+    bias : a number, or ``(filters,)``
+    strides : how many pixels the window moves at a time, down and across
+    padding : "valid" keeps inside the picture; "same" puts zeros around it, so that with
+        strides 1 the output is as large as the input
+
+    Returns
+    -------
+    ``(batch, out_height, out_width, filters)`` float
+
+    The kernel is not flipped: mathematics calls this a cross-correlation. Defined in lesson 03.
+    """
+    x, kernel = np.asarray(x), np.asarray(kernel)
+    if x.shape[-1] != kernel.shape[2]:
+        raise TutorialError(
+            f"the picture has {x.shape[-1]} channels and the kernel reads {kernel.shape[2]}: "
+            "they must be the same"
+        )
+    windows = _windows(x, kernel.shape[:2], strides, padding)
+    return np.einsum("bijckl,klcf->bijf", windows, kernel) + bias
+
+
+def max_pool(x, size=2):
+    """What ``keras.layers.MaxPooling2D`` computes, on arrays: the largest value of each block.
+
+    ``(batch, height, width, channels)`` → ``(batch, height // size, width // size, channels)``;
+    rows and columns that fill no whole block are dropped. Defined in lesson 03.
+    """
+    return _windows(np.asarray(x), (size, size), size, "valid").max(axis=(-2, -1))
+
+
+def _windows(x, size, strides, padding):
+    """All windows of a picture: ``(batch, out_height, out_width, channels, *size)``, a view."""
+    if padding not in ("valid", "same"):
+        raise TutorialError(f"padding is 'valid' or 'same', not {padding!r}")
+    if padding == "same":
+        missing = [  # so many zeros, half of them before and the odd one behind
+            max((-(-n // strides) - 1) * strides + k - n, 0)
+            for n, k in zip(x.shape[1:3], size, strict=True)
+        ]
+        x = np.pad(x, [(0, 0), *((m // 2, m - m // 2) for m in missing), (0, 0)])
+    if any(n < k for n, k in zip(x.shape[1:3], size, strict=True)):
+        raise TutorialError(
+            f"a window of {size[0]} × {size[1]} does not fit into a picture of "
+            f"{x.shape[1]} × {x.shape[2]}: use a smaller one"
+        )
+    windows = np.lib.stride_tricks.sliding_window_view(x, size, axis=(1, 2))
+    return windows[:, ::strides, ::strides]
+
+
+def article_encoder(dim=128):
+    """The article's photo branch as it stands: Conv2D and pooling, twice, then flatten → Dense.
+
+    Every pixel of the last feature map has its own weights into the dense layer, so the encoder
+    must learn a sleeve anew for each place, and nearly all of its parameters are in that one
+    matrix. ``cnn_encoder`` averages over the places instead.
+
+    Returns a ``keras.Model``: ``(batch, 80, 60, 3)`` values 0-255 → ``(batch, dim)`` float.
+    Defined in lesson 03.
+    """
+    photo, x = _rescaled()
+    for stage, width in enumerate((32, 64), start=1):
+        x = layers.Conv2D(width, 3, activation="relu", name=f"conv_{stage}")(x)
+        x = layers.MaxPooling2D(name=f"pool_{stage}")(x)
+    x = layers.Flatten(name="flatten")(x)  # (batch, 18 · 13 · 64)
+    x = layers.Dense(512, activation="relu", name="dense")(x)
+    return keras.Model(photo, layers.Dense(dim, name="project")(x), name="article_encoder")
 
 
 def cnn_encoder(dim=128, widths=(64, 128, 256)):
@@ -34,3 +117,176 @@ def cnn_encoder(dim=128, widths=(64, 128, 256)):
         x = layers.BatchNormalization(momentum=0.9, name=f"norm_{stage}")(x)
     x = layers.GlobalAveragePooling2D(name="average")(x)  # (batch, widths[-1])
     return keras.Model(photo, layers.Dense(dim, name="project")(x), name="cnn_encoder")
+
+
+def residual_encoder(dim=128, widths=(64, 128, 256)):
+    """The CNN with two residual blocks in place of its later convolutions.
+
+    A block adds what its convolutions compute to what came in, so that a block which has nothing
+    to add can stay silent, and the gradient has a straight way down (He et al. 2016,
+    arXiv:1512.03385, figure 2).
+
+    Returns a ``keras.Model``: ``(batch, 80, 60, 3)`` values 0-255 → ``(batch, dim)`` float.
+    Defined in lesson 03.
+    """
+    photo, x = _rescaled()
+    x = layers.Conv2D(widths[0], 4, 4, padding="same", name="conv_1")(x)
+    x = layers.ReLU(name="relu_1")(x)
+    for block, width in enumerate(widths[1:], start=1):
+        x = layers.MaxPooling2D(name=f"pool_{block}")(x)
+        x = _residual_block(x, width, f"block_{block}")
+    x = layers.GlobalAveragePooling2D(name="average")(x)  # (batch, widths[-1])
+    return keras.Model(photo, layers.Dense(dim, name="project")(x), name="residual_encoder")
+
+
+def _rescaled():
+    photo = keras.Input(PHOTO_SHAPE, name="photo")
+    return photo, layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(photo)
+
+
+def _residual_block(x, width, name):
+    """relu(x + F(x)), where F is convolution, normalisation, relu, convolution, normalisation."""
+
+    def convolved(x, size, step):
+        x = layers.Conv2D(width, size, padding="same", use_bias=False, name=f"{name}_conv_{step}")(
+            x
+        )
+        return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm_{step}")(x)
+
+    short = x if x.shape[-1] == width else convolved(x, 1, "short")  # only the width is changed
+    x = layers.ReLU(name=f"{name}_relu_1")(convolved(x, 3, 1))
+    x = layers.Add(name=f"{name}_add")([short, convolved(x, 3, 2)])
+    return layers.ReLU(name=f"{name}_relu_2")(x)
+
+
+SMALL_RESNET = {  # what keras_hub.models.ResNetBackbone takes; its first stage must have 64 filters
+    "input_conv_filters": [64],
+    "input_conv_kernel_sizes": [3],
+    "stackwise_num_filters": [64, 128, 256],
+    "stackwise_num_blocks": [1, 1, 1],
+    "stackwise_num_strides": [1, 2, 2],
+    "block_type": "basic_block",
+}
+
+
+def resnet_encoder(dim=128, preset=None):
+    """A ResNet of keras-hub: a small one from scratch, or a pretrained one.
+
+    ``preset`` is a name that keras-hub knows, such as ``"resnet_18_imagenet"`` (downloaded when
+    first used), an address (``"hf://..."``, ``"kaggle://..."``), or the folder that
+    ``save_to_preset`` wrote. Photos are scaled as the preset says, to [-1, 1] where it says
+    nothing, and resized where it takes one size only. The whole network is trained on, the
+    pretrained part too. The one from scratch sees the photo at half its size.
+
+    Returns a ``keras.Model``: ``(batch, 80, 60, 3)`` values 0-255 → ``(batch, dim)`` float.
+    Raises ``TutorialError`` when the preset cannot be read or downloaded, or is no image model.
+    Defined in lesson 03.
+    """
+    from keras_hub.models import ResNetBackbone  # takes seconds: only who asks for it pays
+
+    if preset is None:
+        photo, x = _rescaled()
+        x = layers.AveragePooling2D(2, name="halve")(x)  # four times faster, for two CPU cores
+        backbone = ResNetBackbone(**SMALL_RESNET, name="resnet")
+    else:
+        backbone, scale, offset = _from_preset(str(preset))
+        photo = keras.Input(PHOTO_SHAPE, name="photo")
+        x = layers.Rescaling(scale, offset, name="rescale")(photo)
+        height, width = backbone.input_shape[1:3]
+        if height and width:  # it was made for photos of one size
+            x = layers.Resizing(height, width, name="resize")(x)
+    x = backbone(x)  # (batch, 3, 2, 256) for the small one
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    return keras.Model(photo, layers.Dense(dim, name="project")(x), name="resnet_encoder")
+
+
+def _from_preset(preset):
+    """The backbone of a preset, and the scale and offset that it wants its pixels in."""
+    from keras_hub.layers import ImageConverter
+    from keras_hub.models import Backbone
+
+    try:
+        backbone = Backbone.from_preset(preset)
+    except Exception as fault:  # each hub has its own: no such name, no network, no such file
+        reason = str(fault).strip().partition("\n")[0]
+        remedy = (
+            "that folder holds no preset: save_to_preset writes one"
+            if Path(preset).is_dir()
+            else "check the name; if this machine is offline, load it once on one that is not, "
+            "write it with save_to_preset(folder), and give the folder"
+        )
+        raise TutorialError(
+            f"the preset {preset!r} could not be loaded ({type(fault).__name__}: {reason}); "
+            f"{remedy}"
+        ) from fault
+    if len(backbone.output_shape) != 4 or len(backbone.inputs) != 1:
+        raise TutorialError(
+            f"the preset {preset!r} is a {type(backbone).__name__}, which reads no photos; choose "
+            "an image model such as 'resnet_18_imagenet'"
+        )
+    try:
+        converter = ImageConverter.from_preset(preset)
+    except (ValueError, FileNotFoundError):  # a backbone that was saved alone
+        return backbone, 1 / 127.5, -1.0
+    scale = 1.0 if converter.scale is None else converter.scale
+    return backbone, scale, 0.0 if converter.offset is None else converter.offset
+
+
+IMAGE_ENCODERS = {  # name → a function of dim
+    "article": article_encoder,
+    "cnn": cnn_encoder,
+    "residual": residual_encoder,
+    "resnet": resnet_encoder,
+}
+
+
+def make_image_encoder(name, dim=128, **options):
+    """The photo encoder called ``name``: ``(batch, 80, 60, 3)`` → ``(batch, dim)``.
+
+    ``options`` go to it: ``make_image_encoder("resnet", preset="resnet_18_imagenet")``.
+    Raises ``TutorialError`` for an unknown name; the message lists those there are.
+    """
+    if name not in IMAGE_ENCODERS:
+        raise TutorialError(f"no image encoder {name!r}; choose one of {sorted(IMAGE_ENCODERS)}")
+    return IMAGE_ENCODERS[name](dim, **options)
+
+
+class PCA(NamedTuple):
+    """The directions in which vectors differ most; ``fit_pca`` finds them. Defined in lesson 03.
+
+    ``mean``: ``(width,)``; ``directions``: ``(n, width)``, of unit length, at right angles, the
+    greatest variance first; ``share``: ``(n,)``, how much of all variance lies along each.
+    """
+
+    mean: np.ndarray
+    directions: np.ndarray
+    share: np.ndarray
+
+    def encode(self, x):
+        """``(rows, width)`` → ``(rows, n)``: how far each row lies along each direction."""
+        return (np.asarray(x) - self.mean) @ self.directions.T
+
+
+def fit_pca(x, n):
+    """Principal component analysis of ``(rows, width)`` float, from train only → ``PCA``.
+
+    By singular value decomposition of the centred rows (Jolliffe & Cadima 2016,
+    doi:10.1098/rsta.2015.0202). A direction's sign means nothing: its largest entry is made
+    positive, as scikit-learn does. Defined in lesson 03.
+
+    Raises ``TutorialError`` where ``n`` is not in 1 … min(rows, width), or all rows are equal.
+    """
+    x = np.asarray(x)
+    if not 1 <= n <= min(x.shape):
+        raise TutorialError(
+            f"{n} directions of {x.shape[0]} rows with {x.shape[1]} numbers: choose from 1 to "
+            f"{min(x.shape)}"
+        )
+    mean = x.mean(axis=0)
+    _, lengths, directions = np.linalg.svd(x - mean, full_matrices=False)
+    variance = lengths**2
+    if not variance.sum() > 0:
+        raise TutorialError("all rows are equal, or not finite: there is nothing that varies")
+    largest = np.abs(directions).argmax(axis=1)
+    signs = np.sign(directions[np.arange(len(directions)), largest])
+    return PCA(mean, (signs[:, None] * directions)[:n], (variance / variance.sum())[:n])

@@ -1,86 +1,38 @@
-"""Words: normalising, a vocabulary, and text encoders (lessons 04 and 05; used from 00 on).
+"""Text encoders: a row of numbers in, one vector out (lesson 05; used from lesson 00 on).
 
-Texts become word numbers ``(batch, length)`` int32, padded on the right with 0; an encoder
-turns those into ``(batch, dim)`` float features.
+A tokeniser (``tokens.py``, lesson 04) turns a text into numbers ``(length,)`` int32, padded on
+the right with 0; an encoder turns ``(batch, length)`` of those into ``(batch, dim)`` float
+features, not yet of unit length: ``DualEncoder`` does that.
 """
 
 import json
-import re
-from collections import Counter
 from pathlib import Path
 
 import keras
-import numpy as np
 from keras import layers
 
 from mmtutorial import TutorialError
-from mmtutorial.cleaning import normalise_title
-
-PADDING, UNKNOWN = 0, 1
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+from mmtutorial.bert import BertPieces, MeanBert, bert_from
+from mmtutorial.tokens import Vocabulary, WordPiece, WordsAndNgrams
 
 
-def words(text):
-    """The words of a text, normalised: ``"Men's T-shirt"`` → ``["men's", "t", "shirt"]``."""
-    return _WORD.findall(normalise_title(text))
+def bag_encoder(vocabulary_size, dim=128, width=128, vectors=None):
+    """The mean of the tokens' vectors → dense: the order of the words plays no role.
 
+    With the numbers of ``WordsAndNgrams`` this is the text half of fastText (Joulin et al. 2017,
+    arXiv:1607.01759). ``vectors``, ``(vocabulary_size, width)`` float, are what the embedding
+    starts from, such as those of a skip-gram (``word2vec.py``).
 
-class Vocabulary:
-    """The words that the training titles use, each with a number; fitted on train only.
-
-    Number 0 is padding and 1 stands for every word not in the list. Defined in lesson 04.
+    Returns a ``keras.Model``: ``(batch, length)`` int32, 0 = padding → ``(batch, dim)`` float.
+    Defined in lesson 05.
     """
-
-    def __init__(self, word_list, length=16):
-        self.words = list(word_list)
-        self.length = length
-        self._number = {word: number for number, word in enumerate(self.words, start=2)}
-
-    @classmethod
-    def fit(cls, texts, min_count=2, length=16):
-        """The words that occur at least ``min_count`` times in ``texts``, most frequent first."""
-        counts = Counter(word for text in texts for word in words(text))
-        kept = [word for word, count in counts.items() if count >= min_count]
-        if not kept:
-            raise TutorialError(
-                f"no word occurs {min_count} times in these {len(texts)} texts: there is nothing "
-                "to learn from; give more texts or a smaller min_count"
-            )
-        return cls(sorted(kept, key=lambda word: (-counts[word], word)), length)
-
-    def __len__(self):
-        """How many numbers there are: the words, padding and unknown."""
-        return len(self.words) + 2
-
-    def __contains__(self, word):
-        return word in self._number
-
-    def encode(self, texts):
-        """Texts → ``(n, length)`` int32, padded on the right with 0, cut after ``length`` words.
-
-        A text without any word becomes one unknown word: a row of nothing but padding is
-        masked away whole, which recurrent layers on a GPU refuse.
-        """
-        encoded = np.full((len(texts), self.length), PADDING, dtype="int32")
-        for row, text in enumerate(texts):
-            numbers = [self._number.get(word, UNKNOWN) for word in words(text)] or [UNKNOWN]
-            encoded[row, : len(numbers)] = numbers[: self.length]
-        return encoded
-
-    def known_words(self, text):
-        """The words of ``text`` that the vocabulary holds."""
-        return [word for word in words(text) if word in self]
-
-    def save(self, path):
-        """Write the vocabulary to a JSON file."""
-        content = {"length": self.length, "words": self.words}
-        Path(path).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path):
-        """Read what ``save`` wrote."""
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return cls(content["words"], content["length"])
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    embed = layers.Embedding(vocabulary_size, width, mask_zero=True, name="embed")
+    x = layers.GlobalAveragePooling1D(name="mean")(embed(tokens))  # (batch, width), padding apart
+    model = keras.Model(tokens, layers.Dense(dim, name="project")(x), name="bag_encoder")
+    if vectors is not None:
+        embed.set_weights([vectors])
+    return model
 
 
 def lstm_encoder(vocabulary_size, dim=128, width=128):
@@ -96,3 +48,77 @@ def lstm_encoder(vocabulary_size, dim=128, width=128):
     x = layers.Embedding(vocabulary_size, width, mask_zero=True, name="embed")(tokens)
     x = layers.LSTM(width, name="lstm")(x)  # (batch, width): the state after the last word
     return keras.Model(tokens, layers.Dense(dim, name="project")(x), name="lstm_encoder")
+
+
+def bilstm_encoder(vocabulary_size, dim=128, width=128):
+    """Two LSTMs, one from each end, of half the width each (Schuster and Paliwal 1997).
+
+    Shapes as in ``lstm_encoder``; the mask keeps the padding out of the backward one too, which
+    would otherwise begin with it. Defined in lesson 05.
+    """
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    x = layers.Embedding(vocabulary_size, width, mask_zero=True, name="embed")(tokens)
+    x = layers.Bidirectional(layers.LSTM(width // 2), name="bilstm")(x)  # (batch, width)
+    return keras.Model(tokens, layers.Dense(dim, name="project")(x), name="bilstm_encoder")
+
+
+def bert_encoder(vocabulary_size, dim=128, width=128, depth=2, heads=4):
+    """A small BERT from scratch, averaged over the pieces → dense.
+
+    Shapes as in ``lstm_encoder``; at most 128 pieces. ``bert_from`` makes a pretrained one.
+    Defined in lesson 05.
+    """
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    backbone = {
+        "vocabulary_size": vocabulary_size,
+        "num_layers": depth,
+        "num_heads": heads,
+        "hidden_dim": width,
+        "intermediate_dim": 2 * width,
+        "max_sequence_length": 128,
+    }
+    x = MeanBert(backbone, name="bert")(tokens)  # (batch, width)
+    return keras.Model(tokens, layers.Dense(dim, name="project")(x), name="bert_encoder")
+
+
+# name → how a text becomes numbers, and a function of (how many numbers there are, dim)
+TEXT_ENCODERS = {
+    "words": (Vocabulary, bag_encoder),
+    "bag": (WordsAndNgrams, bag_encoder),
+    "lstm": (Vocabulary, lstm_encoder),
+    "bilstm": (Vocabulary, bilstm_encoder),
+    "bert": (WordPiece, bert_encoder),
+}
+
+
+def fit_text_encoder(name, texts, dim=128):
+    """The text encoder called ``name`` and its tokeniser, fitted on ``texts`` (train only).
+
+    ``name`` is one of ``TEXT_ENCODERS``, or ``"bert:PRESET"`` for what ``bert_from(PRESET)``
+    loads, pretrained. Returns ``(tokeniser, model)``: ``tokeniser.encode(texts)`` gives
+    ``(n, length)`` int32, the model takes that to ``(n, dim)``. Raises ``TutorialError`` for an
+    unknown name; the message lists those there are.
+    """
+    if name.startswith("bert:"):
+        return bert_from(name.removeprefix("bert:"), dim)
+    if name not in TEXT_ENCODERS:
+        raise TutorialError(
+            f"no text encoder {name!r}; choose one of {sorted(TEXT_ENCODERS)}, or 'bert:' and a "
+            "preset's name or folder"
+        )
+    tokeniser_class, build = TEXT_ENCODERS[name]
+    tokeniser = tokeniser_class.fit(texts)
+    return tokeniser, build(len(tokeniser), dim)
+
+
+def save_tokeniser(tokeniser, path):
+    """Write a tokeniser of ``TEXT_ENCODERS`` to a JSON file."""
+    content = {"kind": type(tokeniser).__name__, **tokeniser.get_config()}
+    Path(path).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def load_tokeniser(path):
+    """Read what ``save_tokeniser`` wrote."""
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    kinds = {kind.__name__: kind for kind, _ in TEXT_ENCODERS.values()}
+    return (kinds | {"BertPieces": BertPieces})[content.pop("kind")](**content)

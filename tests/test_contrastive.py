@@ -211,6 +211,12 @@ def test_second_call_loads_the_checkpoint(tmp_path, monkeypatch):
     assert "val_loss" in second.log
 
 
+@pytest.mark.parametrize("which", ["image_encoder", "text_encoder"])
+def test_an_unknown_encoder_is_refused_before_training(which):
+    with pytest.raises(TutorialError, match=r"no encoder 'telepathy'; choose one of"):
+        contrastive.train_or_load(small_shop(8), small_shop(8), epochs=1, **{which: "telepathy"})
+
+
 def test_mixed_precision_trains(tmp_path):
     """What a GPU run does, on the CPU: float16 compute, float32 weights, a finite loss."""
     shop = small_shop(32)
