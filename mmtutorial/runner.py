@@ -20,6 +20,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from mmtutorial import TutorialError, report
@@ -80,7 +81,14 @@ def run(
         write_json(folder / ".probe.json", {})
         (folder / ".probe.json").unlink()
     run_of_lessons = _Run(folder, results, notebooks, min(jobs, len(selected)))
-    metrics = run_of_lessons.all(selected, given, common, force)
+    try:
+        with FileLock(folder / ".run.lock", timeout=0):  # let go of when this process ends
+            metrics = run_of_lessons.all(selected, given, common, force)
+    except Timeout as busy:
+        raise TutorialError(
+            f"another run is writing into {folder}: wait until it ends, or name another folder "
+            "with --results"
+        ) from busy
     print(f"\n{summary(metrics)}\n\nReport: {results / 'index.html'}")
     return metrics
 

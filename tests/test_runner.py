@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from tiny_lessons import write_lesson
 
@@ -238,6 +239,19 @@ def test_a_path_is_made_absolute_and_names_its_results(tmp_path, monkeypatch, fa
     (metrics,) = run(dataset="./demo", notebooks=tmp_path, results="results")
     assert metrics["parameters"]["DATASET"] == str(tmp_path / "demo")
     assert (tmp_path / "results" / "own-demo-quick" / "00_one").is_dir()
+
+
+def test_a_second_run_into_the_same_folder_is_refused_while_the_first_runs(tmp_path, fake_execute):
+    write_lesson(tmp_path, "00", "Good")
+    folder = tmp_path / "results" / "demo-quick"
+    folder.mkdir(parents=True)
+    options = {"notebooks": tmp_path, "results": tmp_path / "results"}
+    with (
+        FileLock(folder / ".run.lock"),
+        pytest.raises(TutorialError, match=r"another run is writing into .*demo-quick.*--results"),
+    ):
+        run(**options)
+    assert [one["status"] for one in run(**options)] == ["passed"]
 
 
 def test_a_results_folder_that_cannot_be_written(tmp_path, fake_execute):
