@@ -33,17 +33,17 @@ def begin(seed: int) -> None:
             f"SEED is {seed!r}; take a whole number from 0 to {2**32 - 1}, for example SEED = 0"
         )
     seed = int(seed)
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - libraries still draw from the global generator
     print(f"python  {platform.python_version()}")
     print(f"numpy   {np.__version__}")
     keras = sys.modules.get("keras")
     if keras is not None:
         from mmtutorial.devices import devices
 
-        keras.utils.set_random_seed(seed)
         print(f"keras   {keras.__version__} on {keras.backend.backend()}")
         print(f"device  {', '.join(devices())}")
+        keras.utils.set_random_seed(seed)
+    random.seed(seed)  # last: what was imported on the way may have drawn
+    np.random.seed(seed)  # noqa: NPY002 - libraries still draw from the global generator
     print(f"seed    {seed}")
 
 
