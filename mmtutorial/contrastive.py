@@ -211,6 +211,20 @@ def train(model, batches, epochs, learning_rate=1e-3, folder=None, validation=No
     return log
 
 
+def settle_averages(image_encoder, batches, steps=30):
+    """Bring the running averages of batch normalisation up to date; no weight changes.
+
+    They remember networks that training has left behind: an encoder trained for a few dozen steps
+    may have learnt and cannot show it. So it reads some training photos in training mode, without
+    training. Nothing happens where there is no batch normalisation. Defined in lesson 03.
+    """
+    if not image_encoder.non_trainable_weights:
+        return
+    for number in range(steps):  # momentum 0.9: after 30 steps 4 % of the old average is left
+        photos = batches[number % len(batches)][0]["photo"]
+        image_encoder(photos, training=True)
+
+
 class Retriever:
     """A trained ``DualEncoder`` with its vocabulary: photos and texts in, unit vectors out.
 
@@ -270,11 +284,12 @@ def train_or_load(
     The checkpoint is kept under the cache folder by everything that shaped it: the products,
     the settings, the code that builds and trains it. An interrupted training is resumed. On a
     GPU it computes in mixed precision. ``image_encoder`` is a name of ``IMAGE_ENCODERS`` (lesson
-    03), ``text_encoder`` one of ``TEXT_ENCODERS`` (lesson 05). Used from lesson 00 on; lesson 06
-    writes it out.
+    03), ``text_encoder`` one of ``TEXT_ENCODERS`` (lesson 05); ``"resnet:PRESET"`` and
+    ``"bert:PRESET"`` begin with pretrained weights, by a preset's name or folder. Used from
+    lesson 00 on; lesson 06 writes it out.
     """
     for name, known in ((image_encoder, IMAGE_ENCODERS), (text_encoder, TEXT_ENCODERS)):
-        if name not in known:
+        if name.partition(":")[0] not in known:
             raise TutorialError(f"no encoder {name!r}; choose one of {sorted(known)}")
     settings = {
         "epochs": epochs,
@@ -315,6 +330,7 @@ def _train_new(train_part, validation_part, folder, settings):
         log = train(
             model, batches, settings["epochs"], settings["learning_rate"], folder, validation
         )
+        settle_averages(model.image_encoder, batches)
     finally:
         keras.config.set_dtype_policy(policy)
     return Retriever(model, vocabulary, log)
@@ -332,14 +348,18 @@ def title_groups(catalogue):
 
 
 def _fingerprint(train_part, validation_part, settings):
-    """What shaped a model: its data and settings, this file, and what builds its encoders."""
-    tokeniser, build_text = TEXT_ENCODERS[settings["text_encoder"]]
-    builders = (IMAGE_ENCODERS[settings["image_encoder"]], build_text, inspect.getmodule(tokeniser))
+    """What shaped a model: its data and settings, this module, and those of its encoders."""
+    image_name, _, image_preset = settings["image_encoder"].partition(":")
+    text_name, _, text_preset = settings["text_encoder"].partition(":")
+    tokeniser, build_text = TEXT_ENCODERS[text_name]
+    builders = (IMAGE_ENCODERS[image_name], build_text, tokeniser)
+    files = {Path(__file__), *(Path(inspect.getfile(builder)) for builder in builders)}
+    for preset in (image_preset, text_preset):  # the files of a folder; a name stands for itself
+        files |= {file for file in Path(preset).rglob("*") if preset and file.is_file()}
     digest = hashlib.blake2b(digest_size=12)
     digest.update(json.dumps([settings, keras.backend.backend()]).encode())
-    digest.update(Path(__file__).read_bytes())
-    for builder in builders:
-        digest.update(inspect.getsource(builder).encode())
+    for file in sorted(files):
+        digest.update(file.read_bytes())
     for part in (train_part, validation_part):
         digest.update("\n".join(part.table["id"] + "\t" + part.table["title"]).encode())
         digest.update(np.ascontiguousarray(part.photos).data)

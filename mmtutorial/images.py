@@ -240,15 +240,20 @@ IMAGE_ENCODERS = {  # name → a function of dim
 }
 
 
-def make_image_encoder(name, dim=128, **options):
+def make_image_encoder(name, dim=128):
     """The photo encoder called ``name``: ``(batch, 80, 60, 3)`` → ``(batch, dim)``.
 
-    ``options`` go to it: ``make_image_encoder("resnet", preset="resnet_18_imagenet")``.
+    ``"resnet:PRESET"`` is the pretrained one that ``resnet_encoder(preset=PRESET)`` loads.
     Raises ``TutorialError`` for an unknown name; the message lists those there are.
     """
+    if name.startswith("resnet:"):
+        return resnet_encoder(dim, preset=name.removeprefix("resnet:"))
     if name not in IMAGE_ENCODERS:
-        raise TutorialError(f"no image encoder {name!r}; choose one of {sorted(IMAGE_ENCODERS)}")
-    return IMAGE_ENCODERS[name](dim, **options)
+        raise TutorialError(
+            f"no image encoder {name!r}; choose one of {sorted(IMAGE_ENCODERS)}, or 'resnet:' and "
+            "a preset's name or folder"
+        )
+    return IMAGE_ENCODERS[name](dim)
 
 
 class PCA(NamedTuple):

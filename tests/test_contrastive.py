@@ -211,6 +211,39 @@ def test_second_call_loads_the_checkpoint(tmp_path, monkeypatch):
     assert "val_loss" in second.log
 
 
+def test_settled_averages_are_those_of_the_photos_and_no_weight_moved():
+    shop = small_shop(64)
+    model = small_model(Vocabulary.fit(shop.table["title"]))
+    encoder = model.image_encoder
+    (norm,) = [e for e in encoder.layers if e.name == "norm_1"]
+    norm.moving_mean.assign(norm.moving_mean + 7.0)  # an average of networks that are gone
+    before = [keras.ops.convert_to_numpy(weight) for weight in encoder.trainable_weights]
+    tokens = np.zeros((64, 1), dtype="int32")
+    batches = PairBatches(shop.photos, tokens, np.arange(64), batch_size=32, seed=0)
+    contrastive.settle_averages(encoder, batches)
+    into_norm = keras.Model(encoder.input, norm.input).predict(shop.photos, verbose=0)
+    right = into_norm.mean(axis=(0, 1, 2))
+    assert np.allclose(norm.moving_mean, right, atol=0.5)  # of the 7.0, 0.9 ** 30 = 0.3 is left
+    assert not np.allclose(norm.moving_mean, right + 7.0, atol=1.0)
+    for weight, old in zip(encoder.trainable_weights, before):
+        assert np.array_equal(keras.ops.convert_to_numpy(weight), old)
+
+
+def test_what_shapes_a_model_is_in_its_checkpoint_s_name(tmp_path):
+    shop, preset = small_shop(8), tmp_path / "preset"
+    preset.mkdir()
+    settings = {"image_encoder": f"resnet:{preset}", "text_encoder": "lstm", "epochs": 1}
+
+    def name(part=shop, **changed):
+        return contrastive._fingerprint(part, shop, settings | changed)
+
+    names = [name(), name(epochs=2), name(small_shop(9)), name(text_encoder="bag")]
+    (preset / "config.json").write_text("{}")
+    names += [name(), name(image_encoder="cnn")]
+    assert len(set(names)) == len(names)
+    assert names[4] == name()
+
+
 @pytest.mark.parametrize("which", ["image_encoder", "text_encoder"])
 def test_an_unknown_encoder_is_refused_before_training(which):
     with pytest.raises(TutorialError, match=r"no encoder 'telepathy'; choose one of"):

@@ -191,7 +191,7 @@ def before_projection(encoder, photos):
 def test_a_preset_that_was_saved_alone(tmp_path):
     backbone = tiny_backbone()
     backbone.save_to_preset(tmp_path)
-    encoder = make_image_encoder("resnet", 8, preset=str(tmp_path))
+    encoder = make_image_encoder(f"resnet:{tmp_path}", 8)
     photos = some_photos()
     assert encoder.predict(photos, verbose=0).shape == (3, 8)
     theirs = features_of(backbone, photos, 1 / 127.5, -1)
