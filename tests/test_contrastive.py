@@ -225,7 +225,7 @@ def test_settled_averages_are_those_of_the_photos_and_no_weight_moved():
     right = into_norm.mean(axis=(0, 1, 2))
     assert np.allclose(norm.moving_mean, right, atol=0.5)  # of the 7.0, 0.9 ** 30 = 0.3 is left
     assert not np.allclose(norm.moving_mean, right + 7.0, atol=1.0)
-    for weight, old in zip(encoder.trainable_weights, before):
+    for weight, old in zip(encoder.trainable_weights, before, strict=True):
         assert np.array_equal(keras.ops.convert_to_numpy(weight), old)
 
 
