@@ -1,5 +1,6 @@
-"""The command line: ``mmtutorial run``, ``check`` and ``data get``."""
+"""The command line: ``mmtutorial run``, ``sweep``, ``check`` and ``data get``."""
 
+import re
 import sys
 
 import click
@@ -26,21 +27,36 @@ def main():
     """A notebook course on multimodal product search."""
 
 
-@main.command()
-@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
-@click.option(
+dataset_option = click.option(
     "--dataset",
     default="demo",
     show_default=True,
     help="demo, fashion, or the path of your own catalogue (a folder or a parquet file).",
 )
-@click.option(
+profile_option = click.option(
     "--profile",
     type=click.Choice(["quick", "full"]),
     default="quick",
     show_default=True,
     help="quick takes the smaller numbers of notebooks/profiles.yaml, full those in the lessons.",
 )
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many run at a time, each with its share of the cores.",
+)
+force_option = click.option("--force", is_flag=True, help="Run again what did not change.")
+results_option = click.option(
+    "--results", type=click.Path(), help="Folder for results, instead of results/."
+)
+
+
+@main.command()
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@dataset_option
+@profile_option
 @click.option(
     "-p",
     "parameters",
@@ -49,15 +65,9 @@ def main():
     metavar="NAME VALUE",
     help="Set a parameter of every selected lesson; may be repeated.",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many lessons run at a time.",
-)
-@click.option("--force", is_flag=True, help="Run lessons again whose inputs did not change.")
-@click.option("--results", type=click.Path(), help="Folder for results, instead of results/.")
+@jobs_option
+@force_option
+@results_option
 def run(lessons, dataset, profile, parameters, jobs, force, results):
     """Run lessons and check what they claim.
 
@@ -76,6 +86,79 @@ def run(lessons, dataset, profile, parameters, jobs, force, results):
         results=results,
     )
     sys.exit(any(one["status"] != "passed" for one in metrics))
+
+
+class _Lists(click.Command):
+    """A command whose -p NAME and --seeds take all words up to the next option."""
+
+    def parse_args(self, ctx, args):
+        words, spread = list(args), []
+        while words:
+            option = [words.pop(0)]
+            if option[0] not in ("-p", "--seeds"):
+                spread += option
+                continue
+            if option == ["-p"]:
+                option += words[:1]
+                del words[:1]
+            values = []
+            while words and not re.match(r"-(?![\d.])", words[0]):  # -1 and -.5 are values
+                values.append(words.pop(0))
+            if not values:
+                raise click.UsageError(f"{' '.join(option)}: name at least one value", ctx)
+            for value in values:
+                spread += [*option, value]
+        return super().parse_args(ctx, spread)
+
+
+@main.command(cls=_Lists)
+@click.argument("lesson")
+@click.option(
+    "-p",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME V1 V2 ...",
+    help="The values of a parameter; several -p make a grid.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=0),
+    multiple=True,
+    default=(0, 1, 2),
+    show_default=True,
+    metavar="S1 S2 ...",
+    help="The values of SEED; each point of the grid runs with each.",
+)
+@dataset_option
+@profile_option
+@jobs_option
+@force_option
+@results_option
+def sweep(lesson, parameters, seeds, dataset, profile, jobs, force, results):
+    """Run a lesson over a grid of parameters and seeds; show means with intervals.
+
+    LESSON, a number (08) or a name, comes first. Ends with a table, sweep.csv, means.csv and
+    sweep.png in results/DATASET-PROFILE/sweeps/LESSON/NAMES/. Finished runs are not run again.
+    A number below its floor is marked. The exit status is 1 if a run failed, 130 if the sweep
+    was interrupted.
+    """
+    from mmtutorial import sweep as sweeps
+
+    grid = {}
+    for name, value in parameters:
+        grid.setdefault(name, []).append(value)
+    table = sweeps.sweep(
+        lesson,
+        grid,
+        seeds=seeds,
+        dataset=dataset,
+        profile=profile,
+        jobs=jobs,
+        force=force,
+        results=results,
+    )
+    sys.exit(bool((table["status"] != "passed").any()))
 
 
 @main.command()

@@ -174,7 +174,7 @@ def _lesson(metrics: dict, folder: Path, link: str) -> dict:
         "anchor": link.replace("/", "-").replace("%", ""),
         "kept": sum(checked),
         "checked": len(checked),
-        "time": _time(metrics["seconds"]),
+        "time": duration(metrics["seconds"]),
         "memory": "–" if memory is None else f"{memory:,} MB",
         "page": f"{link}/{pages[0]}" if pages else "",
         "figures": [
@@ -183,7 +183,8 @@ def _lesson(metrics: dict, folder: Path, link: str) -> dict:
     }
 
 
-def _time(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Seconds in words: ``2 min 5 s``."""
     if seconds is None:
         return "–"
     minutes, rest = divmod(round(seconds), 60)

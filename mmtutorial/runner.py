@@ -18,7 +18,9 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
@@ -27,10 +29,23 @@ from mmtutorial import TutorialError, report
 from mmtutorial.checks import versions
 from mmtutorial.course import mark, number
 from mmtutorial.execute import kill_below, settle, write_json
-from mmtutorial.lessons import find_lessons, plan, read_profiles, select
+from mmtutorial.lessons import Lesson, find_lessons, plan, read_profiles, select
 from mmtutorial.paths import ROOT, cache_home, data_home, results_home
 
 GRACE_SECONDS = 10
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+# The C library hands large arrays back to the kernel after each training step and fetches them
+# anew: a fifth of the CPU time on Linux. Told to keep them, it does not.
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000"}
+
+
+class Task(NamedTuple):
+    """A lesson to run with its parameters: what the terminal calls it, where its results go."""
+
+    label: str
+    lesson: Lesson
+    parameters: dict
+    folder: Path
 
 
 def run(
@@ -60,37 +75,51 @@ def run(
     """
     notebooks = Path(notebooks or ROOT / "notebooks").resolve()
     results = Path(results or results_home()).resolve()
-    if jobs < 1:
-        raise TutorialError(f"--jobs {jobs}: run at least one lesson at a time")
     lessons = find_lessons(notebooks)
     selected = select(lessons, wanted)
-    dataset, label, sources = find_dataset(dataset)
+    dataset, label, common = look_up(dataset, profile)
     profiles = read_profiles(notebooks, lessons)
     given = plan(
         lessons, selected, profiles, profile=profile, dataset=dataset, parameters=parameters or {}
     )
-    common = {
-        "dataset": label,
-        "profile": profile,
-        "versions": versions(),
-        "sources": sources,
-    }
     folder = results / f"{label}-{profile}"
+    tasks = [Task(one.name, one, given[one.name], folder / one.name) for one in selected]
+    metrics = run_tasks(
+        tasks, common, folder, jobs=jobs, force=force, after_each=partial(report.write, results)
+    )
+    print(f"\n{summary(metrics)}\n\nReport: {results / 'index.html'}")
+    return metrics
+
+
+def run_tasks(
+    tasks, common, folder: Path, *, jobs=1, force=False, strict=True, after_each=None
+) -> list[dict]:
+    """Run the tasks, ``jobs`` at a time, below ``folder``, which no other run may use meanwhile.
+
+    ``strict``: a claim below its floor fails its task; ``after_each`` is called when one is over.
+    Returns their metrics in their order; raises as ``run`` does.
+    """
+    if jobs < 1:
+        raise TutorialError(f"--jobs {jobs}: run at least one lesson at a time")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / ".probe.json", {})
         (folder / ".probe.json").unlink()
-    run_of_lessons = _Run(folder, results, notebooks, min(jobs, len(selected)))
     try:
         with FileLock(folder / ".run.lock", timeout=0):  # let go of when this process ends
-            metrics = run_of_lessons.all(selected, given, common, force)
+            return _Run(folder, min(jobs, len(tasks)), strict, after_each).all(tasks, common, force)
     except Timeout as busy:
         raise TutorialError(
             f"another run is writing into {folder}: wait until it ends, or name another folder "
             "with --results"
         ) from busy
-    print(f"\n{summary(metrics)}\n\nReport: {results / 'index.html'}")
-    return metrics
+
+
+def look_up(dataset: str, profile: str) -> tuple[str, str, dict]:
+    """The value of DATASET, the name of its results folder, and what all its runs depend on."""
+    dataset, label, sources = find_dataset(dataset)
+    common = {"dataset": label, "profile": profile, "versions": versions(), "sources": sources}
+    return dataset, label, common
 
 
 def find_dataset(dataset: str) -> tuple[str, str, list]:
@@ -161,10 +190,10 @@ def disk_error(folder: Path, number: int | None, reason: str | None) -> Tutorial
 
 
 class _Run:
-    """One ``mmtutorial run``: the processes it started, and the terminal they share."""
+    """One command's run: the processes it started, and the terminal they share."""
 
-    def __init__(self, folder: Path, results: Path, notebooks: Path, jobs: int):
-        self.folder, self.results, self.notebooks, self.jobs = folder, results, notebooks, jobs
+    def __init__(self, folder: Path, jobs: int, strict: bool, after_each):
+        self.folder, self.jobs, self.strict, self.after_each = folder, jobs, strict, after_each
         self.lock = threading.Lock()
         self.children: set[subprocess.Popen] = set()
         self.stopping = False
@@ -172,61 +201,60 @@ class _Run:
         for slot in range(jobs):
             self.slots.put(slot)
 
-    def all(self, selected, given, common, force) -> list[dict]:
-        """Run the lessons, ``jobs`` at a time; their metrics, in their order."""
+    def all(self, tasks, common, force) -> list[dict]:
+        """Run the tasks, ``jobs`` at a time; their metrics, in their order."""
         with _sigterm_interrupts(), ThreadPoolExecutor(self.jobs) as pool:
-            tasks = [
-                pool.submit(self.one, lesson, given[lesson.name], common, force)
-                for lesson in selected
-            ]
+            running = [pool.submit(self.one, task, common, force) for task in tasks]
             try:
-                for task in as_completed(tasks):
+                for task in as_completed(running):
                     task.result()
             except BaseException as stop:
-                self.stop(tasks)
+                self.stop(running)
                 if isinstance(stop, KeyboardInterrupt):
-                    self.say_how_to_go_on(tasks)
+                    self.say_how_to_go_on(running)
                 raise
-        return [task.result() for task in tasks]
+        return [task.result() for task in running]
 
-    def one(self, lesson, parameters, common, force) -> dict | None:
-        """Run one lesson, or take what an earlier run left if nothing changed since."""
-        final = self.folder / lesson.name
+    def one(self, task, common, force) -> dict | None:
+        """Run one task, or take what an earlier run left if nothing changed since."""
+        lesson = task.lesson
         metrics = {
             "lesson": lesson.name,
             "title": lesson.title,
             **{key: common[key] for key in ("dataset", "profile", "versions")},
-            "parameters": {**lesson.parameters, **parameters},
-            "fingerprint": fingerprint(lesson, parameters, common),
+            "parameters": {**lesson.parameters, **task.parameters},
+            "fingerprint": fingerprint(lesson, task.parameters, common),
         }
-        earlier = read_metrics(final)
+        earlier = read_metrics(task.folder)
         kept = earlier and earlier["status"] == "passed" and not force
         if kept and earlier["fingerprint"] == metrics["fingerprint"]:
-            self.say(f"{lesson.name}: unchanged, not run again (--force runs it anyway)")
+            self.say(f"{task.label}: unchanged, not run again (--force runs it anyway)")
         else:
-            self.execute(lesson, parameters, metrics, final)
+            self.execute(task, metrics)
             if self.stopping:
                 return None
-            earlier = read_metrics(final)
-            self.say(_line(earlier))
-        with self.lock, writing(self.results):
-            report.write(self.results)
+            earlier = read_metrics(task.folder)
+            self.say(_line(task.label, earlier))
+        if self.after_each:
+            with self.lock, writing(self.folder):
+                self.after_each()
         return earlier
 
-    def execute(self, lesson, parameters, metrics, final: Path) -> None:
+    def execute(self, task, metrics) -> None:
         """Have a child process execute the lesson; see to it that metrics.json is there after."""
-        working = final.with_name(f".{lesson.name}.running")
+        working = task.folder.with_name(f".{task.folder.name}.running")
         with writing(self.folder):
             shutil.rmtree(working, ignore_errors=True)
             working.mkdir()
             log = open(working / "log.txt", "wb")  # noqa: SIM115 - closed below
         job = {
-            "notebook": str(lesson.path),
-            "cwd": str(self.notebooks),
-            "parameters": parameters,
+            "notebook": str(task.lesson.path),
+            "cwd": str(task.lesson.path.parent),
+            "parameters": task.parameters,
             "working": str(working),
-            "folder": str(final),
+            "folder": str(task.folder),
             "metrics": metrics,
+            "strict": self.strict,
         }
         with log:
             with self.lock:
@@ -237,17 +265,17 @@ class _Run:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=_environment(metrics["versions"]["backend"]),
+                    env=_environment(metrics["versions"]["backend"], self.jobs),
                     start_new_session=True,  # Ctrl-C comes to the runner alone
                     text=True,
                     encoding="utf-8",
                 )
                 self.children.add(child)
-            self.say(f"{lesson.name}: started")
+            self.say(f"{task.label}: started")
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.write(json.dumps(job) + "\n")
                 child.stdin.flush()  # and left open: its end is the child's sign to end
-            refused = self.follow(child, lesson)
+            refused = self.follow(child, task)
             child.wait()
             with self.lock:
                 self.children.discard(child)
@@ -264,14 +292,14 @@ class _Run:
             lost |= {"seconds": None, "peak_memory_mb": None}
             with writing(self.folder):
                 write_json(working / "metrics.json", {**metrics, **lost})
-                settle(working, final)
+                settle(working, task.folder)
 
-    def follow(self, child, lesson) -> list | None:
+    def follow(self, child, task) -> list | None:
         """Show the child's progress to its end; what the disk refused it, if it did."""
         refused, slot = None, self.slots.get()
         bar = tqdm(
-            total=len(lesson.notebook.cells),
-            desc=lesson.name,
+            total=len(task.lesson.notebook.cells),
+            desc=task.label,
             bar_format="{desc}: {n_fmt}/{total_fmt} cells |{bar}| {elapsed}",
             position=slot,
             leave=False,
@@ -287,12 +315,12 @@ class _Run:
         self.slots.put(slot)
         return refused
 
-    def stop(self, tasks) -> None:
+    def stop(self, running) -> None:
         """Take down what runs: each child, and the kernel below it."""
         with self.lock:
             self.stopping = True
             children = list(self.children)
-        for task in tasks:
+        for task in running:
             task.cancel()
         for child in children:
             with contextlib.suppress(OSError):
@@ -304,11 +332,11 @@ class _Run:
                 kill_below(child.pid)
                 child.kill()
 
-    def say_how_to_go_on(self, tasks) -> None:
-        over = [task for task in tasks if task.done() and not task.cancelled()]
+    def say_how_to_go_on(self, running) -> None:
+        over = [task for task in running if task.done() and not task.cancelled()]
         done = sum(not task.exception() and task.result() is not None for task in over)
         self.say(
-            f"\nInterrupted: {done} of {len(tasks)} lessons were finished and are kept in "
+            f"\nInterrupted: {done} of {len(running)} runs were finished and are kept in "
             f"{self.folder}. The same command again goes on with the others."
         )
 
@@ -335,10 +363,16 @@ def _sigterm_interrupts():
         signal.signal(signal.SIGTERM, before)
 
 
-def _environment(chosen: str) -> dict[str, str]:
-    """The environment of a lesson: this one, with paths that mean the same from its folder."""
+def _environment(chosen: str, jobs: int) -> dict[str, str]:
+    """The environment of a lesson: this one, with paths that mean the same from its folder.
+
+    Of several lessons at a time each gets its share of the cores. What the user set stays.
+    """
     left_out = ("PYTHONDONTWRITEBYTECODE", "MPLBACKEND")  # slow imports; figures not inline
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
+        **(dict.fromkeys(THREADS, str(max(1, cores // jobs))) if jobs > 1 else {}),
+        **KEEP_MEMORY,
         **{name: value for name, value in os.environ.items() if name not in left_out},
         "KERAS_BACKEND": chosen,
         "MMTUTORIAL_DATA": str(data_home()),
@@ -362,8 +396,8 @@ def _size(metrics: dict) -> str:
     )
 
 
-def _line(metrics: dict) -> str:
-    line = f"{metrics['lesson']}: {metrics['status']} {_size(metrics)}"
+def _line(label: str, metrics: dict) -> str:
+    line = f"{label}: {metrics['status']} {_size(metrics)}"
     return "\n".join([line, *(f"    {text}" for text in metrics["error"].splitlines())])
 
 

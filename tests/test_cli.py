@@ -1,7 +1,9 @@
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from mmtutorial import TutorialError, __version__, checks, runner
+from mmtutorial import sweep as sweeps
 from mmtutorial.checks import Finding, Report
 from mmtutorial.cli import main
 from mmtutorial.datasets import fashion
@@ -31,7 +33,7 @@ def run_with(monkeypatch):
 
 def test_version_and_help():
     assert call("--version").output == f"mmtutorial, version {__version__}\n"
-    assert {"check", "data", "run"} <= set(call("--help").output.split())
+    assert {"check", "data", "run", "sweep"} <= set(call("--help").output.split())
 
 
 def test_run_passes_everything_on(run_with):
@@ -69,6 +71,50 @@ def test_the_exit_status_tells(run_with):
     assert done.output == "Error: no lesson '17'; there are: 00_start\n"
 
 
+@pytest.fixture
+def sweep_with(monkeypatch):
+    """What ``sweep`` is given; its runs then end as told."""
+    given = {}
+
+    def ending(*statuses):
+        def sweep(lesson, grid, **options):
+            given.update(options, lesson=lesson, grid=grid)
+            return pd.DataFrame({"status": statuses})
+
+        monkeypatch.setattr(sweeps, "sweep", sweep)
+        return given
+
+    return ending
+
+
+def test_sweep_passes_everything_on(sweep_with):
+    given = sweep_with("passed")
+    words = "sweep 08 -p FUSION sum gated --seeds 3 4 -p SHIFT -1 .5 -.5 --jobs 2 --force"
+    done = call(*words.split(), "-p", "FUSION", "a b", "--profile", "full", "--results", "r")
+    assert done.exit_code == 0, done.output
+    assert given == {
+        "lesson": "08",
+        "grid": {"FUSION": ["sum", "gated", "a b"], "SHIFT": ["-1", ".5", "-.5"]},
+        "seeds": (3, 4),
+        "dataset": "demo",
+        "profile": "full",
+        "jobs": 2,
+        "force": True,
+        "results": "r",
+    }
+
+
+def test_a_sweep_takes_three_seeds_unless_told(sweep_with):
+    given = sweep_with("passed")
+    assert call("sweep", "08").exit_code == 0
+    assert (given["grid"], given["seeds"]) == ({}, (0, 1, 2))
+
+
+def test_a_failed_run_is_a_sweeps_exit_status(sweep_with):
+    sweep_with("passed", "failed", "passed")
+    assert call("sweep", "08").exit_code == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -76,6 +122,12 @@ def test_the_exit_status_tells(run_with):
         ["run", "--profile", "fast"],
         ["run", "--jobs", "0"],
         ["run", "-p", "EPOCHS"],
+        ["sweep", "-p", "K", "5"],
+        ["sweep", "08", "-p"],
+        ["sweep", "08", "-p", "K", "--seeds", "1"],
+        ["sweep", "08", "--seeds", "--force"],
+        ["sweep", "08", "--seeds", "one"],
+        ["sweep", "08", "--seeds", "-1"],
         ["data", "get", "shoes"],
     ],
 )

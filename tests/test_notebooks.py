@@ -212,7 +212,7 @@ def demo_results(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def on_the_demo_shop(demo_results):
-    return {one["lesson"]: one for one in run(results=demo_results)}
+    return {one["lesson"]: one for one in run(results=demo_results, jobs=2)}
 
 
 @pytest.fixture(scope="session")
@@ -225,6 +225,7 @@ def on_a_sample_of_fashion(tmp_path_factory):
         dataset="fashion",
         parameters={"MAX_PRODUCTS": 4000},
         results=tmp_path_factory.mktemp("fashion"),
+        jobs=2,
     )
     return {one["lesson"]: one for one in metrics}
 

@@ -121,4 +121,4 @@ def test_an_empty_folder_says_how_to_begin(tmp_path):
     ("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (119.7, "2 min 0 s"), (3601, "60 min 1 s")]
 )
 def test_time_is_told_in_minutes_and_seconds(seconds, text):
-    assert report._time(seconds) == text
+    assert report.duration(seconds) == text

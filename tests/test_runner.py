@@ -148,12 +148,12 @@ def fake_execute(monkeypatch):
     """Which lessons would be run; no kernel starts."""
     started = []
 
-    def execute(self, lesson, parameters, metrics, final):
-        started.append(lesson.name)
-        final.mkdir(parents=True, exist_ok=True)
+    def execute(self, task, metrics):
+        started.append(task.label)
+        task.folder.mkdir(parents=True, exist_ok=True)
         metrics |= {"status": "passed", "error": "", "claims": [], "figures": []}
         metrics |= {"seconds": 1.0, "peak_memory_mb": 1}
-        write_json(final / "metrics.json", metrics)
+        write_json(task.folder / "metrics.json", metrics)
 
     monkeypatch.setattr(runner._Run, "execute", execute)
     return started
@@ -241,6 +241,17 @@ def test_a_path_is_made_absolute_and_names_its_results(tmp_path, monkeypatch, fa
     assert (tmp_path / "results" / "own-demo-quick" / "00_one").is_dir()
 
 
+def test_lessons_at_a_time_share_the_cores_unless_the_user_says_otherwise(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    for name in runner.THREADS:
+        monkeypatch.delenv(name, raising=False)
+    assert not set(runner.THREADS) & set(runner._environment("jax", jobs=1))
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    given = runner._environment("jax", jobs=3)
+    assert (given["TF_NUM_INTRAOP_THREADS"], given["OMP_NUM_THREADS"]) == ("2", "5")
+    assert runner._environment("jax", jobs=20)["TF_NUM_INTRAOP_THREADS"] == "1"
+
+
 def test_a_second_run_into_the_same_folder_is_refused_while_the_first_runs(tmp_path, fake_execute):
     write_lesson(tmp_path, "00", "Good")
     folder = tmp_path / "results" / "demo-quick"
@@ -295,6 +306,7 @@ def test_a_disk_that_fills_under_a_lesson_is_told_to_the_runner(tmp_path):
         "working": str(tmp_path / "file" / "working"),
         "folder": str(tmp_path / "file" / "final"),
         "metrics": {},
+        "strict": True,
     }
     child = subprocess.Popen(
         [sys.executable, "-m", "mmtutorial.execute"],
@@ -358,7 +370,7 @@ def test_an_interrupted_run_leaves_no_process_and_loses_nothing(tmp_path, sent, 
     wait_for(lambda: not alive(kernel) and not alive(below), seconds=60)
     assert (earlier / "metrics.json").read_text() == '{"status": "failed"}'
     if sent != signal.SIGKILL:
-        assert "Interrupted: 0 of 1 lessons were finished and are kept" in printed
+        assert "Interrupted: 0 of 1 runs were finished and are kept" in printed
         assert "again goes on with the others" in printed
 
 
