@@ -18,9 +18,9 @@ ORDER = [
     "paths", "datasets.folder", "cleaning", "photos",
     "datasets.demo", "datasets.fashion", "catalogue",
     "devices", "images", "tokens", "bert", "text", "similarity", "word2vec", "understanding",
-    "contrastive", "search", "lexical",
+    "contrastive", "search", "lexical", "alignment",
     "metrics", "plots", "checks", "course", "exercises", "lessons", "execute", "report", "runner",
-    "cli",
+    "sweep", "cli",
 ]  # fmt: skip
 
 
