@@ -348,19 +348,34 @@ def title_groups(catalogue):
 
 
 def _fingerprint(train_part, validation_part, settings):
-    """What shaped a model: its data and settings, this module, and those of its encoders."""
+    """What shaped a model: its data and settings, this module and those that encoders stand in.
+
+    An encoder of one's own counts with its own source; what that calls is not looked at.
+    """
     image_name, _, image_preset = settings["image_encoder"].partition(":")
     text_name, _, text_preset = settings["text_encoder"].partition(":")
     tokeniser, build_text = TEXT_ENCODERS[text_name]
-    builders = (IMAGE_ENCODERS[image_name], build_text, tokeniser)
-    files = {Path(__file__), *(Path(inspect.getfile(builder)) for builder in builders)}
+    here = Path(__file__).parent
+    files = {here / f"{name}.py" for name in ("contrastive", "images", "text", "tokens", "bert")}
     for preset in (image_preset, text_preset):  # the files of a folder; a name stands for itself
         files |= {file for file in Path(preset).rglob("*") if preset and file.is_file()}
     digest = hashlib.blake2b(digest_size=12)
     digest.update(json.dumps([settings, keras.backend.backend()]).encode())
     for file in sorted(files):
         digest.update(file.read_bytes())
+    for builder in (IMAGE_ENCODERS[image_name], build_text, tokeniser):
+        digest.update(_source(builder).encode())
     for part in (train_part, validation_part):
         digest.update("\n".join(part.table["id"] + "\t" + part.table["title"]).encode())
         digest.update(np.ascontiguousarray(part.photos).data)
     return digest.hexdigest()
+
+
+def _source(builder):
+    try:
+        return inspect.getsource(builder)
+    except (OSError, TypeError) as fault:
+        raise TutorialError(
+            f"the source of the encoder {builder!r} cannot be read, and a checkpoint is known by "
+            "it: write it with def, in a cell or a file"
+        ) from fault

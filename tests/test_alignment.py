@@ -1,16 +1,12 @@
 """Alignment weights: a share for each modality, whoever else is in the batch."""
 
-import json
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
+from other_backends import each_other_backend, run_on
 from scipy.special import softmax
 
 from mmtutorial import TutorialError
@@ -244,30 +240,15 @@ def test_what_cannot_be_is_refused():
 
 
 ON_ANOTHER_BACKEND = """
-import json
-import sys
-sys.path.insert(0, sys.argv[1])
-import keras
 from test_alignment import PER, AlignedSearch, damaged, fit
 data, _ = damaged()
-losses = {per: fit(AlignedSearch(per, hidden=16), data) for per in PER}
-print(json.dumps({"backend": keras.backend.backend(), "losses": losses}))
+report = {per: fit(AlignedSearch(per, hidden=16), data) for per in PER}
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@each_other_backend
 def test_the_same_code_learns_on_other_backends(backend):
-    pytest.importorskip(backend)
-    done = subprocess.run(
-        [sys.executable, "-c", ON_ANOTHER_BACKEND, os.path.dirname(__file__)],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["backend"] == backend
+    losses = run_on(backend, ON_ANOTHER_BACKEND)
     for per in ("product", "dimension"):  # the query says nothing of what is damaged here
-        assert found["losses"][per][-1] < 0.7 * found["losses"][per][0]
+        assert losses[per][-1] < 0.7 * losses[per][0]

@@ -3,15 +3,11 @@
 Tests that take a ``name`` run for whatever is in ``FUSIONS``: a new layer is tested by being there.
 """
 
-import json
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from other_backends import each_other_backend, run_on
 
 from mmtutorial import TutorialError
 from mmtutorial.fusion import (
@@ -127,33 +123,18 @@ def test_it_learns_in_mixed_precision(name):
 
 
 ON_ANOTHER_BACKEND = """
-import json
-import sys
-sys.path.insert(0, sys.argv[1])
-import keras
-from test_fusion import FUSIONS, make_fusion, some_pairs, train_fusion
-report = {"backend": keras.backend.backend()}
+from test_fusion import FUSIONS, some_pairs, train_fusion
+report = {}
 for name in FUSIONS:
     space = train_fusion(name, some_pairs(), 75, batch_size=48, learning_rate=3e-2)
     report[name] = list(space.log["loss"])
-print(json.dumps(report))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@each_other_backend
 def test_every_fusion_learns_on_other_backends(backend):
-    pytest.importorskip(backend)
-    done = subprocess.run(
-        [sys.executable, "-c", ON_ANOTHER_BACKEND, os.path.dirname(__file__)],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found.pop("backend") == backend
+    found = run_on(backend, ON_ANOTHER_BACKEND)
     assert set(found) == set(FUSIONS)
     for name, losses in found.items():
         assert losses[-1] < losses[0], name
