@@ -7,6 +7,7 @@ would give and a floor; a claim below its floor is marked ✗ for the reader, an
 
 import html
 import inspect
+import logging
 import math
 import numbers
 import platform
@@ -41,6 +42,8 @@ def begin(seed: int) -> None:
 
         print(f"keras   {keras.__version__} on {keras.backend.backend()}")
         print(f"device  {', '.join(devices())}")
+        # Its advice on retracing is for long trainings; a lesson trains many small models.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         keras.utils.set_random_seed(seed)
     random.seed(seed)  # last: what was imported on the way may have drawn
     np.random.seed(seed)  # noqa: NPY002 - libraries still draw from the global generator

@@ -18,7 +18,7 @@ ORDER = [
     "paths", "datasets.folder", "cleaning", "photos",
     "datasets.demo", "datasets.fashion", "catalogue",
     "devices", "images", "tokens", "bert", "text", "similarity", "word2vec", "understanding",
-    "contrastive", "search", "lexical", "alignment", "fusion",
+    "contrastive", "search", "lexical", "alignment", "fusion", "ranking",
     "metrics", "plots", "checks", "course", "exercises", "lessons", "execute", "report", "runner",
     "sweep", "cli",
 ]  # fmt: skip
