@@ -35,7 +35,7 @@ from mmtutorial.paths import ROOT, cache_home, data_home, results_home
 GRACE_SECONDS = 10
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 # The C library hands large arrays back to the kernel after each training step and fetches them
-# anew: a fifth of the CPU time on Linux. Told to keep them, it does not.
+# anew: on Linux an eighth of a small training's CPU time. Told to keep them, it does not.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000"}
 
 
