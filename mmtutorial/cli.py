@@ -1,4 +1,4 @@
-"""The command line: ``mmtutorial run``, ``sweep``, ``check`` and ``data get``."""
+"""The command line: ``mmtutorial run``, ``sweep``, ``benchmark``, ``check`` and ``data get``."""
 
 import re
 import sys
@@ -159,6 +159,55 @@ def sweep(lesson, parameters, seeds, dataset, profile, jobs, force, results):
         results=results,
     )
     sys.exit(bool((table["status"] != "passed").any()))
+
+
+@main.command()
+@click.option(
+    "--products",
+    required=True,
+    metavar="FILE_OR_DIR",
+    help="The catalogue: a parquet or csv file, a folder, or fashion or demo.",
+)
+@click.option(
+    "--qrels",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help='The queries: a JSON file, {"query": {"product id": 1}}.',
+)
+@click.option(
+    "--model",
+    metavar="NAME_OR_PATH",
+    help="Evaluate this model: fashion-base, or a folder. Without it, one is trained.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    show_default=True,
+    help="quick trains a small model for minutes, full the one that is shipped, for hours.",
+)
+@click.option(
+    "--photo-weight",
+    type=click.FloatRange(0, 1),
+    default=0.9,
+    show_default=True,
+    help="The photo's share in a product's vector, for the attribute tasks.",
+)
+@click.option(
+    "--output", required=True, type=click.Path(file_okay=False), help="Folder for results."
+)
+def benchmark(products, qrels, model, profile, photo_weight, output):
+    """Score a model by the protocol of the KAGL benchmark.
+
+    Trains without the queries' products and their twins, unless --model names a trained model,
+    which is refused if it was trained on any of them. Writes metrics.json, run.trec and
+    qrels.trec into the output folder, and the model if it was trained.
+    """
+    from mmtutorial import benchmark as kagl
+
+    results = kagl.run(products, qrels, output, model, profile, photo_weight)
+    click.echo(kagl.table(results))
+    click.echo(f"Written: {output}/metrics.json, run.trec, qrels.trec")
 
 
 @main.command()

@@ -37,8 +37,17 @@ def top_k(queries, gallery, k, ids, block=256):
     """
     queries, gallery = np.atleast_2d(queries), np.asarray(gallery)
     _check(queries, gallery, k, ids)
-    place = np.empty(len(ids), dtype="int64")  # where each row stands in the order of ids
-    place[np.argsort(np.asarray(ids, dtype=str), kind="stable")] = np.arange(len(ids))
+    return _top_k(queries, gallery, k, _places(ids), block)
+
+
+def _places(ids):
+    """Where each row stands in the order of ids: ``(n_products,) int64``."""
+    places = np.empty(len(ids), dtype="int64")
+    places[np.argsort(np.asarray(ids, dtype=str), kind="stable")] = np.arange(len(ids))
+    return places
+
+
+def _top_k(queries, gallery, k, places, block=256):
     rows = np.empty((len(queries), k), dtype="int64")
     scores = np.empty((len(queries), k), dtype="float32")
     for start in range(0, len(queries), block):
@@ -47,7 +56,7 @@ def top_k(queries, gallery, k, ids, block=256):
         for n, row_scores in enumerate(block_scores, start=start):
             # All that tie with the k-th best stand for election, or the cut would pick at random.
             candidates = np.flatnonzero(row_scores >= least[n - start])
-            order = np.lexsort((place[candidates], -row_scores[candidates]))[:k]
+            order = np.lexsort((places[candidates], -row_scores[candidates]))[:k]
             rows[n] = candidates[order]
             scores[n] = row_scores[rows[n]]
     return rows, scores
@@ -83,15 +92,55 @@ class ProductSearch:
     query with a photo and words is the middle of theirs, moved by ``photo_weight``.
     """
 
-    def __init__(self, retriever, catalogue, photo_weight=0.5):
-        """Embed every product of ``catalogue`` with ``retriever`` (``contrastive.Retriever``)."""
+    def __init__(self, retriever, catalogue, photo_weight=0.5, gallery=None):
+        """Embed every product of ``catalogue`` with ``retriever`` (``contrastive.Retriever``).
+
+        With a ``gallery``, ``(n_products, dim)`` rows of unit length, those are taken instead.
+        """
         self.retriever = retriever
         self.catalogue = catalogue
-        self.gallery = mix(
-            retriever.embed_photos(catalogue.photos),
-            retriever.embed_texts(catalogue.table["title"]),
-            photo_weight,
-        )
+        if gallery is None:
+            gallery = mix(
+                retriever.embed_photos(catalogue.photos),
+                retriever.embed_texts(catalogue.table["title"]),
+                photo_weight,
+            )
+        _check(gallery[:1], gallery, 1, catalogue.table["id"])
+        self.gallery = gallery
+        self._places = _places(catalogue.table["id"])
+
+    def save(self, folder):
+        """Write the model and the products' vectors into ``folder``; ``load`` reads them."""
+        folder = Path(folder)
+        (folder / "model").mkdir(parents=True, exist_ok=True)
+        self.retriever.save(folder / "model")
+        np.save(folder / "gallery.npy", self.gallery)
+        np.save(folder / "ids.npy", self.catalogue.table["id"].to_numpy(dtype=str))
+
+    @classmethod
+    def load(cls, folder, catalogue):
+        """What ``save`` wrote, for the same ``catalogue``; the vectors are memory-mapped.
+
+        Raises ``TutorialError`` where the folder cannot be read or is of other products.
+        """
+        from mmtutorial.contrastive import Retriever
+
+        folder = Path(folder)
+        try:
+            ids = np.load(folder / "ids.npy")
+            gallery = np.load(folder / "gallery.npy", mmap_mode="r")
+            retriever = Retriever.load(folder / "model")
+        except (OSError, ValueError) as fault:
+            raise TutorialError(
+                f"no saved search can be read from {folder} ({fault}): build it with "
+                "ProductSearch(retriever, catalogue) and save it there"
+            ) from fault
+        if not np.array_equal(ids, catalogue.table["id"].to_numpy(dtype=str)):
+            raise TutorialError(
+                f"the search in {folder} was built for {len(ids):,} products that are not those of "
+                f"{catalogue!r}: load that catalogue, or build the search again"
+            )
+        return cls(retriever, catalogue, gallery=gallery)
 
     def embed_query(self, words=None, photo=None, photo_weight=0.5):
         """One query as a ``(dim,)`` float32 vector of unit length.
@@ -112,16 +161,45 @@ class ProductSearch:
             return mix(vectors["photo"], vectors["words"], photo_weight)[0]
         return next(iter(vectors.values()))[0]
 
-    def search(self, words=None, photo=None, k=8, photo_weight=0.5):
+    def search(self, words=None, photo=None, k=8, photo_weight=0.5, where=None, page=1):
         """The ``k`` best products as a table: ``row``, ``score``, and the catalogue's columns.
 
-        ``photo_weight`` (0 to 1) is how much of a mixed query is photo. Raises as
-        ``embed_query`` and ``top_k`` do.
+        ``photo_weight`` (0 to 1) is how much of a mixed query is photo. ``page`` 2 holds the
+        next ``k``; what is beyond the last product is an empty table.
+
+        ``where`` filters: ``{"gender": "women"}``, one of several values as a list,
+        ``{"colour": ["red", "pink"]}``, numbers from a pair on, ``{"price": (10, 50)}``, both
+        ends included. Raises ``TutorialError`` for a column that is not there, ``k`` or ``page``
+        below 1, and as ``embed_query`` does.
         """
-        query = self.embed_query(words, photo, photo_weight)
-        rows, scores = top_k(query, self.gallery, k, self.catalogue.table["id"])
-        found = self.catalogue.table.iloc[rows[0]].reset_index(drop=True)
-        return pd.concat([pd.DataFrame({"row": rows[0], "score": scores[0]}), found], axis=1)
+        if k < 1 or page < 1:
+            raise TutorialError(f"k={k} products of page {page}: both start from 1")
+        query = self.embed_query(words, photo, photo_weight)[None]
+        fits = self._fits(where or {})
+        gallery, places = self.gallery, self._places
+        if len(fits) < len(gallery):
+            gallery, places = gallery[fits], places[fits]
+        rows, scores = np.empty(0, "int64"), np.empty(0, "float32")
+        if len(fits):
+            (rows,), (scores,) = _top_k(query, gallery, min(k * page, len(fits)), places)
+        rows, scores = fits[rows[k * (page - 1) :]], scores[k * (page - 1) :]
+        found = self.catalogue.table.iloc[rows].reset_index(drop=True)
+        return pd.concat([pd.DataFrame({"row": rows, "score": scores}), found], axis=1)
+
+    def _fits(self, where):
+        """Rows of the products that pass all filters, ascending."""
+        table = self.catalogue.table
+        fits = np.ones(len(table), dtype=bool)
+        for column, wanted in where.items():
+            if column not in table:
+                raise TutorialError(
+                    f"no column {column!r} to filter by; there are {', '.join(table.columns)}"
+                )
+            if isinstance(wanted, tuple):
+                fits &= table[column].between(*wanted).to_numpy()
+            else:
+                fits &= table[column].isin([wanted] if np.isscalar(wanted) else wanted).to_numpy()
+        return np.flatnonzero(fits)
 
     def _check_words(self, words):
         if not words.strip():

@@ -19,7 +19,8 @@ ORDER = [
     "datasets.demo", "datasets.fashion", "catalogue",
     "devices", "images", "tokens", "bert", "text", "similarity", "word2vec", "understanding",
     "contrastive", "search", "lexical", "alignment", "fusion", "ranking",
-    "metrics", "plots", "checks", "course", "exercises", "lessons", "execute", "report", "runner",
+    "metrics", "base_model", "benchmark",
+    "plots", "checks", "course", "exercises", "lessons", "execute", "report", "runner",
     "sweep", "cli",
 ]  # fmt: skip
 

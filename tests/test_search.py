@@ -1,15 +1,19 @@
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from small_catalogue import small_catalogue
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue import Catalogue
+from mmtutorial.contrastive import DualEncoder, Retriever
+from mmtutorial.images import make_image_encoder
 from mmtutorial.search import ProductSearch, mix, top_k
 from mmtutorial.similarity import unit_length
-from mmtutorial.text import Vocabulary
+from mmtutorial.text import Vocabulary, fit_text_encoder
 
 
 @given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 10**6))
@@ -65,6 +69,8 @@ def shop():
         photos[row, ..., channel] = 255
     titles = ["red bag", "green bag", "blue bag", "red shoe"]
     table = pd.DataFrame({"id": ["d", "c", "b", "a"], "title": titles})
+    table["kind"] = ["bag", "bag", "bag", "shoe"]
+    table["price"] = [30.0, np.nan, 10.0, 20.0]
     return ProductSearch(ByColour(), Catalogue("four", table, photos))
 
 
@@ -86,13 +92,58 @@ def test_search_by_words_by_photo_and_by_both(shop, tmp_path):
         ({"words": "qwertz uiop"}, "no word of 'qwertz uiop' occurs.*spelling"),
         ({"photo": "nowhere.jpg"}, "nowhere.jpg"),
         ({"photo": np.zeros((5, 5))}, "array.*not .5, 5."),
-        ({"words": "red", "k": 9}, "k=9.*gallery holds 4"),
+        ({"words": "red", "k": 0}, "k=0 products of page 1: both start from 1"),
+        ({"words": "red", "page": 0}, "page 0"),
+        ({"words": "red", "where": {"size": "XL"}}, "no column 'size'.*there are id, title"),
         ({"words": "red", "photo": np.zeros((80, 60, 3), "uint8"), "photo_weight": 2}, "0 to 1"),
     ],
 )
 def test_a_query_that_cannot_be_answered_says_why(shop, query, message):
     with pytest.raises(TutorialError, match=message):
         shop.search(**query)
+
+
+def test_pages_go_on_where_the_last_one_ended_and_come_to_an_end(shop):
+    all_four = list(shop.search(words="red", k=9)["id"])
+    pages = [list(shop.search(words="red", k=3, page=page)["id"]) for page in (1, 2, 3)]
+    assert len(all_four) == 4
+    assert pages == [all_four[:3], all_four[3:], []]
+    assert list(shop.search(words="red", page=5).columns[:3]) == ["row", "score", "id"]
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ({"kind": "bag"}, ["d", "b", "c"]),
+        ({"kind": ["shoe", "bag"]}, ["a", "d", "b", "c"]),
+        ({"price": (10, 20)}, ["a", "b"]),
+        ({"price": (10, 20), "kind": "bag"}, ["b"]),
+        ({"kind": "hat"}, []),
+    ],
+)
+def test_filters_leave_what_fits_in_the_same_order(shop, where, ids):
+    """A product without a price (NaN) is in no range of prices."""
+    found = shop.search(words="red", where=where)
+    assert list(found["id"]) == ids
+    assert list(shop.catalogue.table["id"].iloc[found["row"]]) == ids
+
+
+def test_a_saved_search_is_the_same_search_and_knows_its_products(tmp_path):
+    keras.utils.set_random_seed(0)
+    catalogue = small_catalogue(12)
+    vocabulary, text_encoder = fit_text_encoder("words", catalogue.table["title"], 8)
+    model = DualEncoder(make_image_encoder("cnn", 8), text_encoder)
+    log = pd.DataFrame({"epoch": [0], "loss": [1.0]})
+    built = ProductSearch(Retriever(model, vocabulary, log), catalogue)
+    built.save(tmp_path / "search")
+    loaded = ProductSearch.load(tmp_path / "search", catalogue)
+    assert isinstance(loaded.gallery, np.memmap)
+    query = {"words": catalogue.table["title"][3], "photo": catalogue.photos[5]}
+    pd.testing.assert_frame_equal(loaded.search(**query), built.search(**query))
+    with pytest.raises(TutorialError, match="built for 12 products that are not those of"):
+        ProductSearch.load(tmp_path / "search", small_catalogue(11))
+    with pytest.raises(TutorialError, match="build it with"):
+        ProductSearch.load(tmp_path, catalogue)
 
 
 def test_a_broken_photo_is_named(shop, tmp_path):

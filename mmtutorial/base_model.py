@@ -1,0 +1,707 @@
+"""fashion-base: a small dual encoder trained for the benchmark, with attribute heads (lesson 20).
+
+Lesson 06's dual encoder with everything that was found to pay on two CPU cores: a residual photo
+encoder that sees fine detail, a text encoder that reads words, their n-grams and their order;
+next to the contrastive loss each half also names the brand, the article type, the colour and the
+gender, and learns which photos a bare attribute value ("Navy Blue") asks for. The weights are
+averaged over time. ``train_base`` trains one, ``load_model`` reads one that ships with us.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from keras import layers, ops
+from scipy.special import softmax
+from tqdm import tqdm
+
+from mmtutorial import TutorialError
+from mmtutorial.catalogue import Catalogue, title_queries
+from mmtutorial.cleaning import normalise_title
+from mmtutorial.contrastive import (
+    DualEncoder,
+    contrastive_loss,
+    settle_averages,
+    title_groups,
+)
+from mmtutorial.images import PHOTO_SHAPE
+from mmtutorial.metrics import recall, reciprocal_rank, relevance_in_order
+from mmtutorial.paths import ROOT, cache_home
+from mmtutorial.similarity import unit_length
+from mmtutorial.tokens import Vocabulary, WordsAndNgrams
+
+VERSION = 1  # of the recipe: raise it when a change below would train another model
+HEADS = {"brand": 0.7, "article_type": 0.3, "colour": 0.3, "gender": 0.3}  # → weight in the loss
+PHRASES = (*HEADS, "category", "subcategory", "season", "usage")  # attributes to be asked for
+PHRASE_WEIGHT = 0.3  # of the loss that asks for photos and titles by one attribute value
+TEXT_HEADS = 0.3  # the text's heads count so much less: reading is easier than seeing
+SAVE_EVERY = 25  # steps
+LEAST = 5  # products that an attribute value needs to become a class
+
+SETTINGS = {
+    "epochs": 40,
+    "decay": 0.25,  # the last quarter of the epochs: the learning rate falls, all is trained on
+    "batch_size": 512,
+    "learning_rate": 1.5e-3,
+    "weight_decay": 0.05,
+    "dim": 256,
+    "widths": (32, 64, 128, 256),
+    "ema": 0.995,
+    "seed": 0,
+}
+
+
+# The two encoders -------------------------------------------------------------------------------
+
+
+class TitleTokens(WordsAndNgrams):
+    """A title's words in their order, then the bag of its words and n-grams, in one row.
+
+    ``(n, 16 + 128)`` int32: the first ``WORDS`` columns are for a recurrent layer, the others for
+    a mean. Both use the same numbers, those of ``WordsAndNgrams`` (lesson 04).
+    """
+
+    WORDS = 16
+
+    def encode(self, texts):
+        """Texts → ``(n, 144)`` int32, both parts padded on the right with 0."""
+        texts = list(texts)
+        in_order = Vocabulary(self.words, self.WORDS).encode(texts)
+        return np.concatenate([in_order, super().encode(texts)], axis=1)
+
+
+def photo_encoder(dim, widths, classes):
+    """A residual CNN with a fine stem: photo → vector and one row of logits a head.
+
+    The stem halves the photo twice, once by stride and once by pooling, before there are many
+    channels; then come residual blocks, each after a pooling (He et al. 2016, arXiv:1512.03385).
+    Mean and maximum over the places are both kept: a logo is in one place only.
+
+    ``(batch, 80, 60, 3)`` values 0-255 → ``{"vector": (batch, dim), head: (batch, n_classes)}``.
+    """
+    photo = keras.Input(PHOTO_SHAPE, name="photo")
+    x = layers.Rescaling(1 / 127.5, -1, name="rescale")(photo)
+    x = layers.Conv2D(widths[0], 5, 2, padding="same", activation="relu", name="stem")(x)
+    x = layers.MaxPooling2D(2, name="stem_pool")(x)  # (batch, 20, 15, widths[0])
+    x = layers.BatchNormalization(momentum=0.9, name="stem_norm")(x)
+    for stage, width in enumerate(widths[1:], start=1):
+        if stage > 1:
+            x = layers.MaxPooling2D(2, padding="same", name=f"pool_{stage}")(x)
+        x = _residual_block(x, width, f"block_{stage}")
+    mean = layers.GlobalAveragePooling2D(name="mean")(x)
+    most = layers.GlobalMaxPooling2D(name="most")(x)
+    features = layers.Concatenate(name="features")([mean, most])  # (batch, 2 · widths[-1])
+    return keras.Model(photo, _vector_and_heads(features, dim, classes), name="photo_encoder")
+
+
+def _residual_block(x, width, name):
+    """relu(short(x) + F(x)), F: convolution, normalisation, relu, convolution, normalisation."""
+
+    def convolved(x, size, step):
+        convolution = layers.Conv2D(
+            width, size, padding="same", use_bias=False, name=f"{name}_conv_{step}"
+        )
+        return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm_{step}")(convolution(x))
+
+    y = layers.ReLU(name=f"{name}_relu_1")(convolved(x, 3, 1))
+    y = layers.Add(name=f"{name}_add")([convolved(x, 1, "short"), convolved(y, 3, 2)])
+    return layers.ReLU(name=f"{name}_relu_2")(y)
+
+
+def text_encoder(vocabulary_size, dim, classes, width=128):
+    """Words in order through a BiLSTM, beside the mean of words and n-grams → vector and heads.
+
+    While training, whole tokens are left out at random, so that no single word is relied on.
+    ``(batch, 144)`` int32 (``TitleTokens``) → ``{"vector": (batch, dim), head: (batch, n)}``.
+    """
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    embed = layers.Embedding(vocabulary_size, width, mask_zero=True, name="embed")
+    split = TitleTokens.WORDS
+    words = layers.Dropout(0.1, noise_shape=(None, None, 1), name="drop_words")(
+        embed(tokens[:, :split])
+    )
+    bag = layers.Dropout(0.2, noise_shape=(None, None, 1), name="drop_bag")(
+        embed(tokens[:, split:])
+    )
+    order = layers.Bidirectional(layers.LSTM(width), name="bilstm")(words)  # (batch, 2 · width)
+    mean = layers.GlobalAveragePooling1D(name="mean")(bag)  # (batch, width)
+    features = layers.Concatenate(name="features")([order, mean])
+    return keras.Model(tokens, _vector_and_heads(features, dim, classes), name="text_encoder")
+
+
+def _vector_and_heads(features, dim, classes):
+    outputs = {"vector": layers.Dense(dim, name="project")(features)}
+    for head, values in classes.items():
+        outputs[head] = layers.Dense(len(values), name=f"head_{head}")(features)
+    return outputs
+
+
+class AttributeDualEncoder(DualEncoder):
+    """A ``DualEncoder`` whose halves name attributes too, with the losses that train it all.
+
+    Call with ``{"photo", "tokens", "phrases"}``; ``y`` holds ``group`` (title groups), ``classes``
+    ``(batch, heads)`` and ``values`` ``(batch, attributes)`` (numbers of attribute values, -1
+    where unknown) and ``phrase``, the value number that each row of ``phrases`` spells out.
+    """
+
+    def call(self, inputs, training=False):
+        photo = self.image_encoder(inputs["photo"], training=training)
+        n = ops.shape(inputs["tokens"])[0]
+        texts = self.text_encoder(
+            ops.concatenate([inputs["tokens"], inputs["phrases"]], axis=0), training=training
+        )
+        outputs = {f"photo_{head}": photo[head] for head in HEADS}
+        outputs |= {f"text_{head}": texts[head][:n] for head in HEADS}
+        vectors = self.to_unit(texts["vector"])
+        return outputs | {
+            "photo": self.to_unit(photo["vector"]),
+            "text": vectors[:n],
+            "phrase": vectors[n:],
+        }
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        photo, text, group = y_pred["photo"], y_pred["text"], y["group"]
+        loss = contrastive_loss(photo, text, group, self.scale)
+        for side in ("photo", "text"):
+            loss += (
+                PHRASE_WEIGHT
+                / 2
+                * phrase_loss(y_pred["phrase"], y_pred[side], y["phrase"], y["values"], self.scale)
+            )
+        for number, (head, weight) in enumerate(HEADS.items()):
+            for side, share in (("photo", 1.0), ("text", TEXT_HEADS)):
+                wrong = keras.losses.sparse_categorical_crossentropy(
+                    y["classes"][:, number], y_pred[f"{side}_{head}"], from_logits=True
+                )
+                loss += share * weight * ops.mean(wrong)
+        return loss
+
+
+def phrase_loss(phrases, products, asked, values, scale):
+    """Softmax cross-entropy of attribute phrases over the batch: every product that fits is right.
+
+    ``phrases``: ``(n, dim)``, ``products``: ``(batch, dim)``, unit rows; ``asked``: ``(n,)`` the
+    value number of each phrase; ``values``: ``(batch, attributes)``, those of the products. The
+    target mass is shared by all products that bear the value (Khosla et al. 2020,
+    arXiv:2004.11362, eq. 2). Returns a scalar in nats, above what sharing costs.
+    """
+    logits = scale * ops.matmul(phrases, ops.transpose(products))  # (n, batch)
+    fits = ops.cast(ops.any(asked[:, None, None] == values[None], axis=-1), "float32")
+    share = fits / ops.maximum(ops.sum(fits, axis=1, keepdims=True), 1)
+    surplus = ops.sum(share * ops.log(ops.maximum(share, 1e-9)), axis=1)
+    return ops.mean(surplus - ops.sum(share * ops.log_softmax(logits, axis=1), axis=1))
+
+
+# What it learns from ----------------------------------------------------------------------------
+
+
+class Labels:
+    """The attribute values that training products bear often enough, numbered; and their texts.
+
+    ``classes``: head → its values, the first of them ``""`` for all that is rare or unknown;
+    ``phrases``: ``(attribute, value)``, what can be asked for, its place being its number.
+    """
+
+    def __init__(self, classes, phrases):
+        self.classes = classes
+        self.phrases = [tuple(phrase) for phrase in phrases]
+
+    @classmethod
+    def fit(cls, table):
+        """The values that ``LEAST`` products of ``table`` have."""
+
+        def often(column):
+            counts = table[column][table[column] != ""].value_counts()
+            return sorted(counts.index[counts >= LEAST])
+
+        return cls(
+            {head: ["", *often(head)] for head in HEADS},
+            [(column, value) for column in PHRASES for value in often(column)],
+        )
+
+    def class_numbers(self, table):
+        """``(n, heads)`` int32: the class of each product for each head."""
+        columns = [pd.Index(self.classes[head]).get_indexer(table[head]) for head in HEADS]
+        return np.maximum(np.stack(columns, axis=1), 0).astype("int32")
+
+    def value_numbers(self, table):
+        """``(n, attributes)`` int32: the phrases that are true of each product, -1 for none."""
+        number = {phrase: n for n, phrase in enumerate(self.phrases)}
+        columns = [
+            [number.get((column, value), -1) for value in table[column]] for column in PHRASES
+        ]
+        return np.array(columns, dtype="int32").T
+
+
+class LabelledBatches:
+    """Batches for ``AttributeDualEncoder``: augmented photos, titles, labels, phrases.
+
+    What a batch holds depends on the seed, the epoch and its number alone, so that a resumed
+    training sees what an uninterrupted one would have seen. An epoch is ``steps`` batches.
+    """
+
+    def __init__(self, catalogue, tokeniser, labels, batch_size, steps, seed=0, n_phrases=64):
+        self.photos = catalogue.photos
+        self.tokens = tokeniser.encode(catalogue.table["title"])
+        self.groups = title_groups(catalogue).astype("int32")
+        self.classes = labels.class_numbers(catalogue.table)
+        self.values = labels.value_numbers(catalogue.table)
+        self.phrases = tokeniser.encode([value for _, value in labels.phrases])
+        self.batch_size, self.steps, self.seed, self.n_phrases = batch_size, steps, seed, n_phrases
+        self.set_epoch(0, np.arange(len(catalogue)))
+
+    def set_epoch(self, epoch, rows):
+        """Take that epoch's order of the products at ``rows``."""
+        self.epoch = epoch
+        self.order = np.random.default_rng((self.seed, epoch)).permutation(rows)
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, number):
+        rng = np.random.default_rng((self.seed, self.epoch, number))
+        rows = np.sort(self.order[number * self.batch_size :][: self.batch_size])
+        spoken = rng.choice(rows, min(self.n_phrases, len(rows)), replace=False)
+        known = self.values[spoken] >= 0  # a value that the product has, whichever
+        columns = (known * rng.random(known.shape)).argmax(axis=1)
+        asked = self.values[spoken, columns]
+        x = {
+            "photo": augment(self.photos[rows], rng),
+            "tokens": self.tokens[rows],
+            "phrases": self.phrases[asked],
+        }
+        y = {
+            "group": self.groups[rows],
+            "classes": self.classes[rows],
+            "values": self.values[rows],
+            "phrase": asked,
+        }
+        return x, y
+
+
+def augment(photos, rng, most=4):
+    """Each photo mirrored or not, moved by up to ``most`` pixels, half of them with a hole.
+
+    The colour stays what it is: queries ask for it. ``(n, height, width, 3) uint8`` → the same.
+    """
+    n, height, width, _ = photos.shape
+    mirrored = rng.random(n) < 0.5
+    wide = np.pad(photos, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
+    shifts = rng.integers(0, 2 * most + 1, (n, 2))
+    out = np.empty_like(photos)
+    for i, (down, across) in enumerate(shifts):
+        out[i] = wide[i, down : down + height, across : across + width]
+    out[mirrored] = out[mirrored, :, ::-1]
+    for i in np.flatnonzero(rng.random(n) < 0.5):  # random erasing (arXiv:1708.04896), in white
+        h, w = rng.integers(8, 25), rng.integers(6, 19)
+        top, left = rng.integers(0, height - h), rng.integers(0, width - w)
+        out[i, top : top + h, left : left + w] = 255
+    return out
+
+
+# Training ---------------------------------------------------------------------------------------
+
+
+def train_base(train_part, validation_part, settings=None, name="base"):
+    """Train the model, or go on with a training that was interrupted: a ``BaseRetriever``.
+
+    The training's state is written every ``SAVE_EVERY`` steps, whole or not at all, to
+    ``MMTUTORIAL_CACHE/base/NAME-<hex>``; the hex digits come from the products, ``VERSION`` and
+    the settings but for ``epochs`` and ``decay``, which may be changed on the way. ``log.jsonl``
+    beside it grows by a line an epoch.
+
+    The weights of the late fusion are chosen on the validation part while it has not been trained
+    on; the last epochs, while the learning rate falls, train on it too.
+    """
+    settings = {**SETTINGS, **(settings or {})}
+    home = training_folder(train_part, validation_part, settings, name)
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "lock"):  # two at once: the second waits, then has little left to do
+        return _train(train_part, validation_part, settings, home)
+
+
+def _train(train_part, validation_part, settings, home):
+    keras.utils.set_random_seed(settings["seed"])
+    retriever = BaseRetriever.new(train_part, settings)
+    steps = len(train_part) // settings["batch_size"]
+    if steps == 0:
+        raise TutorialError(
+            f"{len(train_part)} training products do not fill one batch of "
+            f"{settings['batch_size']}: use a smaller batch size or more products"
+        )
+    everything = join(train_part, validation_part)
+    batches = LabelledBatches(
+        everything, retriever.vocabulary, retriever.labels, settings["batch_size"], steps,
+        settings["seed"],
+    )  # fmt: skip
+    model = retriever.model
+    model.compile(optimizer=_optimizer(settings), jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    retriever.trained_on, retriever.n_products = fingerprints(everything.table), len(everything)
+    decay_from = settings["epochs"] - round(settings["decay"] * settings["epochs"])
+    done = _restore(retriever, home / "state.npz")  # steps
+    for epoch in range(done // steps, settings["epochs"]):
+        began = time.time()
+        if epoch >= decay_from and not retriever.fusion:
+            with averaged(model, batches):
+                chosen = choose_fusion(retriever, validation_part, everything)
+            retriever.fusion = chosen["fusion"]
+            _log(home, epochs=epoch, **chosen)
+        elif epoch < decay_from and epoch % 5 == 0 and epoch > 0:
+            with averaged(model, batches):
+                _log(home, epochs=epoch, **measure(retriever, validation_part, validation_part))
+        products = everything if epoch >= decay_from else train_part
+        batches.set_epoch(epoch, np.arange(len(products)))
+        losses = []
+        bar = tqdm(range(done % steps, steps), f"epoch {epoch + 1}", file=sys.stdout, mininterval=5)
+        for number in bar:
+            rate = _learning_rate(settings, epoch + number / steps, decay_from)
+            model.optimizer.learning_rate.assign(rate)
+            losses.append(float(model.train_on_batch(*batches[number])))
+            if not np.isfinite(losses[-1]):
+                raise TutorialError("the loss turned NaN: train again with a lower learning rate")
+            done += 1
+            if done % SAVE_EVERY == 0 or done % steps == 0:
+                _save(retriever, done, home / "state.npz")
+        seconds = round(time.time() - began)
+        _log(home, epochs=epoch + 1, loss=float(np.mean(losses)), seconds=seconds)
+    _average(model, batches)
+    return retriever
+
+
+def _log(home, **line):
+    with open(home / "log.jsonl", "a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")
+
+
+def _restore(retriever, file):
+    """Bring back what ``_save`` wrote, if it did; returns how many steps were done."""
+    if not file.exists():
+        return 0
+    with np.load(file) as state:
+        for number, variable in enumerate(_variables(retriever.model)):
+            variable.assign(state[f"v{number}"])
+        retriever.fusion = json.loads(str(state["fusion"]))
+        return int(state["steps"])
+
+
+def _save(retriever, steps, file):
+    """Write all that a training goes on from: whole, or not at all."""
+    values = [ops.convert_to_numpy(variable) for variable in _variables(retriever.model)]
+    arriving = file.with_name(f"arriving-{file.name}")
+    np.savez(
+        arriving,
+        steps=steps,
+        fusion=json.dumps(retriever.fusion),
+        **{f"v{number}": value for number, value in enumerate(values)},
+    )
+    os.replace(arriving, file)
+
+
+def _variables(model):
+    return [*model.variables, *model.optimizer.variables]
+
+
+@contextlib.contextmanager
+def averaged(model, batches):
+    """Inside, the model has its averaged weights; afterwards those that training goes on with."""
+    kept = [ops.convert_to_numpy(variable) for variable in model.variables]
+    _average(model, batches)
+    yield
+    for variable, value in zip(model.variables, kept, strict=True):
+        variable.assign(value)
+
+
+def _average(model, batches):
+    """Take the weights' moving averages, and the batch statistics that belong to them."""
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    settle_averages(model.image_encoder, batches)
+
+
+def training_folder(train_part, validation_part, settings, name="base"):
+    """Where the state of that training is kept."""
+    parts = [list(part.table["id"]) for part in (train_part, validation_part)]
+    shape = {key: value for key, value in settings.items() if key not in ("epochs", "decay")}
+    text = json.dumps([VERSION, shape, parts], sort_keys=True)
+    digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return cache_home() / "base" / f"{name}-{digest}"
+
+
+def join(first, second):
+    """Two catalogues as one, without queries."""
+    table = pd.concat([first.table, second.table], ignore_index=True)
+    return Catalogue(first.name, table, np.concatenate([first.photos, second.photos]))
+
+
+def _optimizer(settings):
+    optimizer = keras.optimizers.AdamW(
+        settings["learning_rate"],
+        weight_decay=settings["weight_decay"],
+        use_ema=True,
+        ema_momentum=settings["ema"],
+    )
+    # Only what multiplies shrinks: not biases, norms, the temperature, nor rarely used embeddings.
+    optimizer.exclude_from_weight_decay(
+        var_names=["bias", "gamma", "beta", "log_scale", "embeddings"]
+    )
+    return optimizer
+
+
+def _learning_rate(settings, epoch, decay_from):
+    """A warm-up of two epochs, then constant, then a straight line down to zero.
+
+    Unlike a cosine it does not need to know the end from the start: a training can be made
+    shorter or longer while it runs (Hägele et al. 2024, arXiv:2405.18392).
+    """
+    warm_up = min(1.0, (epoch + 0.1) / 2)
+    cool_down = min(1.0, (settings["epochs"] - epoch) / max(settings["epochs"] - decay_from, 1))
+    return settings["learning_rate"] * warm_up * cool_down
+
+
+# Search -----------------------------------------------------------------------------------------
+
+
+class BaseRetriever:
+    """A trained model with its vocabulary and labels: photos and texts in, unit vectors out.
+
+    It has the face of ``contrastive.Retriever``, so that ``ProductSearch`` takes it; and
+    ``read_photos``, ``read_texts`` and ``fused`` for the late fusion with the attributes.
+    """
+
+    def __init__(
+        self, model, vocabulary, labels, settings, fusion=None, trained_on=None, n_products=0
+    ):
+        self.model, self.vocabulary, self.labels = model, vocabulary, labels
+        self.settings = settings
+        self.fusion = fusion or {}  # head → λ
+        self.trained_on = trained_on or set()  # ``fingerprints`` of its training products
+        self.n_products = n_products  # how many those were
+
+    @classmethod
+    def new(cls, train_part, settings):
+        """Untrained; vocabulary and labels are fitted on the training part."""
+        vocabulary = TitleTokens.fit(train_part.table["title"])
+        labels = Labels.fit(train_part.table)
+        return cls(build(len(vocabulary), labels.classes, settings), vocabulary, labels, settings)
+
+    def read_photos(self, photos, block=512, mirror=True):
+        """``(n, 80, 60, 3)`` uint8 → ``{"vector": (n, dim), head: (n, classes)}``.
+
+        Vectors of unit length, probabilities for the heads; each photo is read twice, the second
+        time mirrored, and the mean is taken.
+        """
+        found = []
+        for start in range(0, len(photos), block):
+            some = np.asarray(photos[start : start + block])
+            read = self._read(self.model.image_encoder, some)
+            if mirror:
+                other = self._read(self.model.image_encoder, some[:, :, ::-1])
+                read = {key: (value + other[key]) / 2 for key, value in read.items()}
+            found.append(read)
+        return _together(found)
+
+    def read_texts(self, texts, block=1024):
+        """n texts → the same of them; there is nothing to mirror."""
+        tokens = self.vocabulary.encode(texts)
+        found = [
+            self._read(self.model.text_encoder, tokens[start : start + block])
+            for start in range(0, len(tokens), block)
+        ]
+        return _together(found)
+
+    def _read(self, encoder, inputs):
+        outputs = encoder.predict_on_batch(inputs)
+        return {
+            key: unit_length(value) if key == "vector" else softmax(value, axis=1)
+            for key, value in outputs.items()
+        }
+
+    def embed_photos(self, photos):
+        """``(n, 80, 60, 3)`` uint8 → ``(n, dim)`` float32 of unit length."""
+        return self.read_photos(photos)["vector"]
+
+    def embed_texts(self, texts):
+        """n texts → ``(n, dim)`` float32 of unit length."""
+        return self.read_texts(texts)["vector"]
+
+    def score_parts(self, queries, products, heads=tuple(HEADS)):
+        """What the scores of the late fusion are added up from, ``(n_queries, n_products)`` each.
+
+        ``queries`` and ``products`` are what ``read_texts`` and ``read_photos`` returned.
+        ``"cosine"`` is divided by the temperature. That a query and a photo mean the same colour
+        has the probability Σ p(c | query) · p(c | photo); ``"colour"`` is its logarithm,
+        with a floor: one sure mistake must not rule a product out.
+        """
+        parts = {"cosine": float(self.model.scale) * (queries["vector"] @ products["vector"].T)}
+        for head in heads:
+            parts[head] = np.log(queries[head] @ products[head].T + 1e-4)
+        return parts
+
+    def fused(self, queries, products):
+        """``(n_queries, n_products)`` float32: cosine / τ + Σ λ · log p(the attributes agree)."""
+        return add_parts(self.score_parts(queries, products, self.fusion), self.fusion)
+
+    def save(self, folder):
+        """Write ``weights.npz``, ``config.json`` and ``trained_on.npy`` into ``folder``.
+
+        What has two or more dimensions is stored as float16.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = [ops.convert_to_numpy(variable) for variable in _weights(self.model)]
+        np.savez(
+            folder / "weights.npz",
+            **{
+                f"w{n}": value.astype("float16") if value.ndim > 1 else value
+                for n, value in enumerate(weights)
+            },
+        )
+        config = {
+            "version": VERSION,
+            "settings": self.settings,
+            "products": self.n_products,
+            "fusion": self.fusion,
+            "classes": self.labels.classes,
+            "phrases": self.labels.phrases,
+            "vocabulary": self.vocabulary.get_config(),
+        }
+        text = json.dumps(config, ensure_ascii=False)
+        (folder / "config.json").write_text(text, encoding="utf-8")
+        np.save(folder / "trained_on.npy", np.array(sorted(self.trained_on), dtype="uint64"))
+
+
+def _together(found):
+    """What was read block by block, as one."""
+    read = {key: np.concatenate([each[key] for each in found]) for key in found[0]}
+    read["vector"] = unit_length(read["vector"])
+    return read
+
+
+def load_model(name):
+    """A ``BaseRetriever`` that ``save`` wrote: by the name of one that ships with us, or a folder.
+
+    Raises ``TutorialError`` if there is none; the message lists those that ship.
+    """
+    shipped = ROOT / "models"
+    folder = next(
+        (each for each in (shipped / name, Path(name)) if (each / "config.json").exists()), None
+    )
+    if folder is None:
+        known = sorted(file.parent.name for file in shipped.glob("*/config.json"))
+        raise TutorialError(
+            f"no model {str(name)!r}: it is no folder with a config.json, and none of the models "
+            f"that ship with us ({', '.join(known) or 'there are none'})"
+        )
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        labels = Labels(config["classes"], config["phrases"])
+        vocabulary = TitleTokens(**config["vocabulary"])
+        model = build(len(vocabulary), labels.classes, config["settings"])
+        with np.load(folder / "weights.npz") as weights:
+            for n, variable in enumerate(_weights(model)):
+                variable.assign(weights[f"w{n}"])
+        trained_on = set(np.load(folder / "trained_on.npy").tolist())
+    except (OSError, KeyError, ValueError, TypeError) as fault:
+        raise TutorialError(
+            f"the model in {folder} cannot be read ({type(fault).__name__}: {fault}): it is "
+            "damaged, or was written by another version; fetch or train it again"
+        ) from fault
+    return BaseRetriever(
+        model, vocabulary, labels, config["settings"], config["fusion"], trained_on,
+        config["products"],
+    )  # fmt: skip
+
+
+def _weights(model):
+    """What has to be shipped: all but the states of random numbers."""
+    return [variable for variable in model.variables if "seed" not in variable.path]
+
+
+def fingerprints(table):
+    """What a training remembers of its products: 64-bit digests of ids, titles and photos."""
+    titles = table["title"].map(normalise_title)
+    marks = [
+        *("id" + table["id"]),
+        *("title" + titles[titles != ""]),
+        *("photo" + table["photo_hash"]),
+    ]
+    return {
+        int.from_bytes(hashlib.blake2b(mark.encode(), digest_size=8).digest(), "big")
+        for mark in marks
+    }
+
+
+def build(vocabulary_size, classes, settings):
+    """The untrained model, its weights made."""
+    model = AttributeDualEncoder(
+        photo_encoder(settings["dim"], settings["widths"], classes),
+        text_encoder(vocabulary_size, settings["dim"], classes),
+    )
+    tokens = np.ones((1, 144), dtype="int32")
+    model({"photo": np.zeros((1, *PHOTO_SHAPE)), "tokens": tokens, "phrases": tokens})
+    return model
+
+
+def add_parts(parts, fusion):
+    """The scores out of what ``score_parts`` returned; ``fusion`` is λ of each head."""
+    scores = parts["cosine"].copy()
+    for head, weight in fusion.items():
+        if weight:
+            scores += np.float32(weight) * parts[head]
+    return scores
+
+
+# Choosing on the validation part ----------------------------------------------------------------
+
+
+def measure(retriever, asking, gallery):
+    """Each title of ``asking`` against the photos of ``gallery``: R@1, R@10 and MRR@10."""
+    queries = title_queries(asking)
+    photos = retriever.read_photos(gallery.photos, mirror=False)["vector"]
+    return _measured(retriever.embed_texts(queries) @ photos.T, queries, gallery)
+
+
+def _measured(scores, queries, gallery):
+    rows = np.arange(len(scores))[:, None]
+    best = np.argpartition(-scores, 10, axis=1)[:, :10]
+    best = best[rows, np.argsort(-scores[rows, best], axis=1)]
+    grades = relevance_in_order(list(queries), gallery.table["id"].to_numpy()[best], queries)
+    counts = np.array([len(answers) for answers in queries.values()])
+    return {
+        "R@1": float(recall(grades, counts, 1).mean()),
+        "R@10": float(recall(grades, counts, 10).mean()),
+        "MRR@10": float(reciprocal_rank(grades, 10).mean()),
+    }
+
+
+def choose_fusion(retriever, asking, gallery, weights=(0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3)):
+    """λ of each head: the one that serves the titles of ``asking`` best, one head after another.
+
+    Returns what ``measure`` does, without (``plain R@1``, …) and with the chosen ``"fusion"``.
+    """
+    queries = title_queries(asking)
+    products = retriever.read_photos(gallery.photos, mirror=False)
+    parts = retriever.score_parts(retriever.read_texts(queries), products)
+
+    def value(fusion):
+        return _measured(add_parts(parts, fusion), queries, gallery)
+
+    fusion = dict.fromkeys(HEADS, 0.0)
+    plain = value(fusion)
+    for _ in range(2):  # heads overlap, so each is looked at again
+        for head in HEADS:
+            tried = {weight: value(fusion | {head: weight}) for weight in weights}
+            fusion[head] = max(weights, key=lambda w: tried[w]["R@10"] + tried[w]["MRR@10"])
+    return (
+        {f"plain {name}": number for name, number in plain.items()}
+        | value(fusion)
+        | {"fusion": fusion}
+    )

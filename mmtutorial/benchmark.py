@@ -1,0 +1,483 @@
+"""The KAGL benchmark: a model's score by a protocol that others publish numbers for (lesson 20).
+
+Text to image: each query is a title, the gallery is the photo of every product, and nothing but
+the photo speaks for a product. Six more tasks ask with a bare attribute value ("Navy Blue") for
+products whose vector is photo and title together. Queries, measures and the weights of photo and
+title are those of Marqo-FashionCLIP (github.com/marqo-ai/marqo-FashionCLIP, ``configs/KAGL.json``).
+
+``run`` does all of it and writes ``metrics.json`` and files that trec_eval reads.
+"""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from mmtutorial import TutorialError, metrics
+from mmtutorial.base_model import SETTINGS, add_parts, fingerprints, load_model, train_base
+from mmtutorial.catalogue import Catalogue, load_catalogue
+from mmtutorial.cleaning import normalise_title
+from mmtutorial.datasets import fashion
+from mmtutorial.datasets.folder import read_queries
+from mmtutorial.metrics import chance, run_from_top_k
+from mmtutorial.search import mix, top_k
+
+TASKS = {  # the protocol's name → our column
+    "category": "category",
+    "sub-category": "subcategory",
+    "fine category": "article_type",
+    "colour": "colour",
+    "season": "season",
+    "usage": "usage",
+}
+PHOTO_WEIGHT = 0.9  # of a product's vector in those tasks; the title has the rest
+DEPTH = 100  # hits a query in run.trec
+FILES = {"cosine": "run-cosine.trec", "late fusion": "run.trec"}
+MEASURES = {"recall@1": "R@1", "recall@10": "R@10", "mrr@10": "MRR@10"}
+QUICK = {
+    "epochs": 3,
+    "widths": (16, 32, 64, 128),
+    "batch_size": 256,
+    "ema": 0.98,
+}  # minutes, not hours
+KAGL_COLUMNS = {  # our name → that of the copy with large photos, Marqo/KAGL
+    "id": "item_ID",
+    "title": "text",
+    "gender": "gender",
+    "category": "category1",
+    "subcategory": "category2",
+    "article_type": "category3",
+    "colour": "baseColour",
+    "season": "season",
+    "year": "year",
+    "usage": "usage",
+}
+
+
+def run(products, qrels, output, model=None, profile="quick", photo_weight=PHOTO_WEIGHT):
+    """Train or load a model, score it, write ``output``; returns what ``metrics.json`` holds.
+
+    Parameters
+    ----------
+    products : "fashion", "demo", or the path of a catalogue (a file or a folder)
+    qrels : a JSON file, ``{query: {product id: grade}}``
+    output : folder for ``metrics.json``, ``run.trec``, ``run-cosine.trec``, ``qrels.trec`` and,
+        where the model was trained here, ``model/``
+    model : a name or a folder, as ``load_model`` takes; None trains one without the queries'
+        products, their title twins and their photo twins
+    profile : "quick" trains a small model for minutes, "full" the one that is shipped
+    photo_weight : share of the photo in a product's vector, for the attribute tasks
+
+    Raises ``TutorialError`` where a query's product, or a twin of it, was trained on.
+    """
+    began = time.time()
+    output = Path(output)
+    queries = read_queries(Path(qrels))
+    catalogue = open_catalogue(products, queries)
+    parts = split_for(catalogue)
+    if model is None:
+        settings = QUICK if profile == "quick" else SETTINGS
+        retriever = train_base(
+            parts.train.cleaned(), parts.validation.cleaned(), settings, catalogue.name
+        )
+    else:
+        retriever = load_model(model)
+    refuse_leaks(retriever, parts.test)
+    trained = time.time()
+    output.mkdir(parents=True, exist_ok=True)
+    results = {
+        "model": "trained here" if model is None else str(model),
+        "profile": profile if model is None else None,
+        **evaluate(retriever, catalogue, parts, output, photo_weight),
+    }
+    results["seconds"] = {
+        "training": round(trained - began),
+        "evaluation": round(time.time() - trained),
+    }
+    (output / "metrics.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
+    if model is None:
+        retriever.save(output / "model")
+        write_card(output / "model", retriever, results)
+    return results
+
+
+def open_catalogue(products, queries):
+    """The catalogue, with ``queries`` as its qrels, those products that it does not have left out.
+
+    The column names of the two public copies of the collection are known.
+    """
+    columns = None
+    file = Path(products).expanduser()
+    if file.is_dir():
+        file = next(iter(sorted(file.glob("products*.parquet"))), file)
+    if file.suffix == ".parquet" and file.is_file():
+        import pyarrow.parquet as pq
+
+        names = set(pq.read_schema(file).names)
+        known = (each for each in (fashion.COLUMNS, KAGL_COLUMNS) if set(each.values()) <= names)
+        columns = next(known, None)
+    catalogue = load_catalogue(products, columns=columns)
+    ids = set(catalogue.table["id"])
+    found = {
+        query: {product: grade for product, grade in answers.items() if product in ids}
+        for query, answers in queries.items()
+    }
+    found = {query: answers for query, answers in found.items() if max(answers.values(), default=0)}
+    if not found:
+        raise TutorialError(
+            f"none of the {len(queries)} queries asks for a product of {catalogue.name!r}: are "
+            "these the qrels of that catalogue, and is the id column the right one?"
+        )
+    catalogue.queries = found
+    return catalogue
+
+
+def split_for(catalogue, seed=0):
+    """Train, validation and what is kept out, the queries' products with all their twins.
+
+    Kept out are the groups (``group_products``) of every relevant product, and of every product
+    whose title is a query in other case or spacing. Validation is a twentieth of the rest.
+    """
+    asked = {normalise_title(query) for query in catalogue.queries}
+    same_title = catalogue.table["title"].map(normalise_title).isin(asked)
+    protected = {
+        **catalogue.queries,
+        "title twins": dict.fromkeys(catalogue.table["id"][same_title], 1),
+    }
+    exam = Catalogue(
+        catalogue.name, catalogue.table, catalogue.photos, catalogue.set_aside, protected
+    )
+    return exam.split(seed, shares=(0.95, 0.05, 0.0))
+
+
+def refuse_leaks(retriever, kept_out):
+    """Raise ``TutorialError`` if the model was trained on a product, title or photo of these."""
+    if not fingerprints(kept_out.table) & retriever.trained_on:
+        return
+    known = [
+        product
+        for row, product in enumerate(kept_out.table["id"])
+        if fingerprints(kept_out.table.iloc[[row]]) & retriever.trained_on
+    ]
+    raise TutorialError(
+        f"the model was trained on {len(known)} products that a query asks for, or on twins of "
+        f"their title or photo (the first is {known[0]!r}), so that its score would mean nothing: "
+        "leave --model out to train one without the queries' products, or bring other qrels"
+    )
+
+
+def evaluate(retriever, catalogue, parts, output, photo_weight=PHOTO_WEIGHT):
+    """All tasks; writes the runs into ``output`` and returns what was measured."""
+    products = retriever.read_photos(catalogue.photos)
+    ids = catalogue.table["id"].to_numpy()
+    texts = list(catalogue.queries)
+    siblings = with_sibling(texts, parts)
+    systems = {"cosine": {}, "late fusion": retriever.fusion}
+    results = {
+        "protocol": "text query against the photos alone, full gallery, ties by ascending id",
+        "in_domain": "trained from scratch on the other products of this catalogue",
+        "queries": len(texts),
+        "gallery": len(catalogue),
+        "kept_out": len(parts.test),
+        "queries_with_training_sibling": int(siblings.sum()),
+    }
+    counts = [sum(grade > 0 for grade in each.values()) for each in catalogue.queries.values()]
+    for name, fusion in systems.items():
+        rows, scores = best_hits(retriever, texts, products, ids, fusion)
+        ranking = run_from_top_k(texts, ids[rows], strictly_falling(scores))
+        found = metrics.evaluate(catalogue.queries, ranking, list(MEASURES.values())).per_query
+        measured = summary(found)
+        measured["without_training_sibling"] = summary(found[~siblings])
+        results[name.replace(" ", "_")] = measured
+        write_run(output / FILES[name], ranking, name)
+    final = "late_fusion" if retriever.fusion else "cosine"
+    results = {**results[final], "system": final, "fusion_weights": retriever.fusion, **results}
+    results["chance"] = {
+        key: float(chance(name, counts, len(catalogue)).mean()) for key, name in MEASURES.items()
+    }
+    write_qrels(output / "qrels.trec", catalogue.queries)
+    results["attributes"] = {"photo_weight": photo_weight} | attribute_tasks(
+        retriever, products["vector"], catalogue, photo_weight
+    )
+    return results
+
+
+def best_hits(retriever, texts, products, ids, fusion, depth=DEPTH, block=100):
+    """The ``depth`` best products of each query: ``rows`` and ``scores``, ``(n, depth)`` each.
+
+    In blocks of queries, so that the scores of all pairs never lie in memory at once.
+    """
+    place = np.argsort(np.argsort(ids.astype(str), kind="stable"), kind="stable")
+    depth = min(depth, len(ids))
+    rows = np.empty((len(texts), depth), dtype="int64")
+    best = np.empty((len(texts), depth), dtype="float32")
+    for start in range(0, len(texts), block):
+        queries = retriever.read_texts(texts[start : start + block])
+        scores = add_parts(retriever.score_parts(queries, products, fusion), fusion)
+        least = np.partition(scores, -depth, axis=1)[:, -depth]
+        for n, of_query in enumerate(scores, start=start):
+            candidates = np.flatnonzero(of_query >= least[n - start])  # ties stand for election
+            order = np.lexsort((place[candidates], -of_query[candidates]))[:depth]
+            rows[n], best[n] = candidates[order], of_query[candidates[order]]
+    return rows, best
+
+
+def strictly_falling(scores):
+    """``(n, k)`` descending float32 → the same, each tie pulled apart by the least float32 step.
+
+    trec_eval breaks ties by descending id, we by ascending: after this both rank alike.
+    """
+    scores = np.array(scores, dtype="float32")
+    for rank in range(1, scores.shape[1]):
+        below = np.nextafter(scores[:, rank - 1], np.float32(-np.inf))
+        scores[:, rank] = np.minimum(scores[:, rank], below)
+    return scores
+
+
+def summary(per_query):
+    """Means over the queries and their 95 % bootstrap intervals (percentiles, 10,000 resamples)."""
+    values = {key: per_query[name].to_numpy() for key, name in MEASURES.items()}
+    return {
+        "queries": len(per_query),
+        **{key: float(each.mean()) if len(each) else None for key, each in values.items()},
+        "interval_95": {key: _interval(each) for key, each in values.items()},
+    }
+
+
+def _interval(values):
+    if len(values) < 2:
+        return None
+    found = stats.bootstrap(
+        (values,), np.mean, n_resamples=10_000, batch=500, method="percentile", random_state=0
+    ).confidence_interval
+    return [float(found.low), float(found.high)]
+
+
+def table(results):
+    """The main numbers as text, a line each."""
+    lines = [
+        f"{results['queries']:,} queries, {results['gallery']:,} photos; {results['in_domain']}"
+    ]
+    for name in ("cosine", "late_fusion"):
+        for label, found in (
+            (name.replace("_", " "), results[name]),
+            ("  no training sibling", results[name]["without_training_sibling"]),
+        ):
+            if found["queries"]:
+                values = "  ".join(f"{key} {found[key]:.3f}" for key in MEASURES)
+                lines.append(f"{label:24}{values}  ({found['queries']:,} queries)")
+    lines.append(
+        "chance".ljust(24) + "  ".join(f"{k} {v:.5f}" for k, v in results["chance"].items())
+    )
+    for task, found in results["attributes"].items():
+        if task != "photo_weight":
+            values = "  ".join(f"{key} {found[key]:.3f}" for key in ("P@1", "P@10", "MRR@10"))
+            lines.append(f"{task:24}{values}  (P@10 at most {found['P@10 ceiling']:.3f})")
+    return "\n".join(lines)
+
+
+# Siblings ---------------------------------------------------------------------------------------
+
+
+def with_sibling(queries, parts):
+    """``(n,) bool``: the queries that are the title of a training product but for its colour."""
+    colours = pd.concat([part.table["colour"] for part in parts])
+    strip = colour_stripper(colours)
+    trained = pd.concat([parts.train.table["title"], parts.validation.table["title"]])
+    known = {strip(title) for title in trained.unique()}
+    return np.array([strip(query) in known for query in queries])
+
+
+def colour_stripper(colours):
+    """A function: a title normalised, the first known colour word or phrase in it left out."""
+    names = sorted({normalise_title(each) for each in colours} - {""}, key=len, reverse=True)
+    if not names:
+        return normalise_title
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")  # longest first
+
+    def strip(title):
+        return " ".join(pattern.sub(" ", normalise_title(title), count=1).split())
+
+    return strip
+
+
+# The attribute tasks ----------------------------------------------------------------------------
+
+
+def attribute_tasks(retriever, photos, catalogue, photo_weight=PHOTO_WEIGHT):
+    """P@1, P@10 and MRR@10 of the six tasks; every value that a product has is a query.
+
+    A value that fewer than ten products bear cannot reach P@10 = 1: ``P@10 ceiling`` is what a
+    perfect ranking would get, ``P@10 of frequent values`` leaves those values out.
+    """
+    vectors = mix(photos, retriever.embed_texts(catalogue.table["title"]), photo_weight)
+    ids = catalogue.table["id"]
+    results = {}
+    for task, column in TASKS.items():
+        qrels = attribute_qrels(catalogue.table, column)
+        if not qrels:
+            continue
+        depth = min(10, len(ids))
+        rows, scores = top_k(retriever.embed_texts(qrels), vectors, depth, ids)
+        ranking = run_from_top_k(list(qrels), ids.to_numpy()[rows], scores)
+        found = metrics.evaluate(qrels, ranking, ["P@1", "P@10", "MRR@10"]).per_query
+        sizes = np.array([len(answers) for answers in qrels.values()])
+        frequent = found["P@10"][sizes >= 10]
+        results[task] = {
+            "queries": len(qrels),
+            **{name: float(found[name].mean()) for name in found},
+            "P@10 ceiling": float(np.minimum(sizes, 10).mean() / 10),
+            "P@10 of frequent values": float(frequent.mean()) if len(frequent) else None,
+            "frequent values": len(frequent),
+        }
+    return results
+
+
+def attribute_qrels(table, column):
+    """``{value: {product id: 1}}`` for every value of a column; what is missing asks nothing."""
+    known = table[table[column] != ""]
+    return {
+        str(value): dict.fromkeys(group["id"], 1)
+        for value, group in known.groupby(column, sort=True)
+    }
+
+
+# Files for trec_eval ----------------------------------------------------------------------------
+
+
+def write_run(file, ranking, name):
+    """A run in TREC's format: query, Q0, product, rank, score, system; one hit a line."""
+    names, tag = query_names(ranking), name.replace(" ", "-")
+    with open(file, "w", encoding="utf-8") as stream:
+        for query, hits in ranking.items():
+            for rank, (product, value) in enumerate(hits.items(), start=1):
+                stream.write(f"{names[query]} Q0 {product} {rank} {value:.9g} {tag}\n")
+
+
+def write_qrels(file, qrels):
+    """Qrels in TREC's format: query, 0, product, grade."""
+    names = query_names(qrels)
+    with open(file, "w", encoding="utf-8") as stream:
+        for query, answers in qrels.items():
+            for product, grade in answers.items():
+                stream.write(f"{names[query]} 0 {product} {grade}\n")
+
+
+def query_names(queries):
+    """A query's text with ``_`` for its spaces, as TREC's format has none; each its own."""
+    names, taken = {}, set()
+    for query in queries:
+        name = base = "_".join(query.split()) or "empty"
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{base}#{number}"
+        taken.add(name)
+        names[query] = name
+    return names
+
+
+# The model card ---------------------------------------------------------------------------------
+
+
+def write_card(folder, retriever, results):
+    """Write the model card, ``README.md``, with what ``benchmark.run`` measured."""
+
+    def row(name, found):
+        low, high = found["interval_95"]["recall@10"] or (float("nan"), float("nan"))
+        return (
+            f"| {name} | {found['queries']:,} | {found['recall@1']:.3f} | {found['recall@10']:.3f} "
+            f"({low:.3f} to {high:.3f}) | {found['mrr@10']:.3f} |"
+        )
+
+    plain, fused = results["cosine"], results["late_fusion"]
+    tasks = [
+        f"| {task} | {found['queries']} | {found['P@1']:.3f} | {found['P@10']:.3f} "
+        f"(at most {found['P@10 ceiling']:.3f}) | {found['MRR@10']:.3f} |"
+        for task, found in results["attributes"].items()
+        if task != "photo_weight"
+    ]
+    settings = retriever.settings
+    text = CARD.format(
+        name=Path(folder).name,
+        parameters=retriever.model.count_params() / 1e6,
+        rows="\n".join(
+            [
+                row("cosine alone", plain),
+                row("the same, no training sibling", plain["without_training_sibling"]),
+                row("late fusion", fused),
+                row("the same, no training sibling", fused["without_training_sibling"]),
+            ]
+        ),
+        tasks="\n".join(tasks),
+        weights=", ".join(f"{head} {weight}" for head, weight in retriever.fusion.items()),
+        photo_weight=results["attributes"]["photo_weight"],
+        gallery=results["gallery"],
+        queries=results["queries"],
+        products=retriever.n_products,
+        **{key: settings[key] for key in ("epochs", "batch_size", "dim", "learning_rate")},
+    )
+    (Path(folder) / "README.md").write_text(text, encoding="utf-8")
+
+
+CARD = """# {name}
+
+A dual encoder for product search, {parameters:.1f} million parameters, trained from scratch: a
+photo of 80 × 60 pixels or a title in, a vector of {dim} dimensions out; and what it says of brand,
+article type, colour and gender, for a late fusion.
+
+```python
+from mmtutorial.base_model import load_model
+
+retriever = load_model("fashion-base")
+```
+
+## Data
+
+{products:,} products of *Fashion Product Images (Small)* (photos and titles of the shop Myntra,
+declared MIT on Kaggle), nothing else. Kept out: every product that a benchmark query asks for, and
+every product with the same normalised title or the same photo. `trained_on.npy` holds digests of
+what was trained on; `mmtutorial benchmark --model` refuses queries that ask for any of it.
+
+## Results
+
+In-domain, trained from scratch on this shop and on nothing else: a comparison with zero-shot models
+is not like for like. Text query against the photos alone, {queries:,} KAGL queries, gallery
+{gallery:,}, ties by ascending id; in brackets 95 % bootstrap intervals over the queries. A training
+sibling is a training product with the query's title but for the colour word.
+
+| system | queries | R@1 | R@10 | MRR@10 |
+|---|---|---|---|---|
+{rows}
+
+Late fusion adds λ · log p(the query's and the photo's attribute agree) to cosine / temperature; λ,
+chosen on a validation split: {weights}.
+
+Attribute values as queries, product vector {photo_weight} · photo + the rest title, normalised.
+Most of this gallery was trained on. "At most" is what a perfect ranking gets, as some values have
+fewer than ten products.
+
+| task | queries | P@1 | P@10 | MRR@10 |
+|---|---|---|---|---|
+{tasks}
+
+## Training
+
+```
+mmtutorial benchmark --products fashion --qrels QRELS.json --profile full --output DIR
+```
+
+with the qrels that `mmtutorial data get fashion` fetches; `DIR/model/` is this folder. {epochs}
+epochs in batches of {batch_size}, AdamW at {learning_rate}; in the last quarter the rate falls and
+the validation part is trained on too; moving averages of the weights. An interrupted training goes
+on where it was.
+
+## Limits
+
+It knows one shop's photos on plain ground, English titles, and the brands of that shop. A brand or
+an article type that it has not seen has no class; a photo from a phone looks like nothing it knows.
+"""

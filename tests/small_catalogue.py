@@ -1,0 +1,52 @@
+"""A catalogue small enough to train on within seconds: bars and boxes of a colour and a brand."""
+
+import numpy as np
+import pandas as pd
+
+from mmtutorial.catalogue import Catalogue, hash_photos
+from mmtutorial.datasets.folder import ATTRIBUTES
+
+COLOURS = {"Red": (200, 30, 30), "Blue": (30, 30, 200), "Green": (20, 150, 20)}
+SHAPES = {"Bars": (slice(10, 70), slice(25, 35)), "Boxes": (slice(25, 55), slice(10, 50))}
+MARKS = {"Acme": slice(2, 8), "Bolt": slice(70, 76)}  # where the brand's black line is
+
+
+def small_catalogue(n=96, seed=0, first=0):
+    """``n`` products; titles such as "Acme Men Red Bars 7", two and two with the same title."""
+    rng = np.random.default_rng(seed)
+    photos = np.full((n, 80, 60, 3), 255, dtype="uint8")
+    rows = []
+    for row in range(n):
+        if row % 2 == 0:  # the second of two is the same thing, photographed again
+            colour, shape, brand, gender = (
+                rng.choice(list(values)) for values in (COLOURS, SHAPES, MARKS, ("Men", "Women"))
+            )
+        photos[row][SHAPES[shape]] = COLOURS[colour]
+        photos[row][MARKS[brand]] = 0
+        if gender == "Men":
+            photos[row][:, 55:] = 128
+        photos[row] -= rng.integers(0, 15, photos[row].shape, dtype="uint8")
+        rows.append(
+            {
+                "id": f"{first + row:04d}",
+                "title": f"{brand} {gender} {colour} {shape} {row // 2}",
+                "brand": brand,
+                "gender": gender,
+                "colour": colour,
+                "article_type": shape,
+                "category": "Things",
+                "season": "Summer" if colour == "Red" else "Winter",
+            }
+        )
+    table = pd.DataFrame(rows).reindex(columns=["id", "title", *ATTRIBUTES], fill_value="")
+    table["photo_hash"] = hash_photos(photos)
+    return Catalogue("small", table, photos)
+
+
+TINY = {  # settings of a model that trains on it within seconds
+    "epochs": 2,
+    "decay": 0.5,
+    "batch_size": 16,
+    "dim": 16,
+    "widths": (4, 8, 8, 8),
+}

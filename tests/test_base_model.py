@@ -1,0 +1,301 @@
+"""The base model: its losses by hand, what it learns from, a training that can be interrupted."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from small_catalogue import TINY, small_catalogue
+
+from mmtutorial import TutorialError, base_model
+from mmtutorial.base_model import (
+    HEADS,
+    PHRASES,
+    BaseRetriever,
+    LabelledBatches,
+    Labels,
+    TitleTokens,
+    add_parts,
+    augment,
+    load_model,
+    phrase_loss,
+    train_base,
+)
+from mmtutorial.similarity import unit_length
+from mmtutorial.tokens import UNKNOWN, Vocabulary, WordsAndNgrams
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return small_catalogue()
+
+
+@pytest.fixture(scope="module")
+def untrained(shop):
+    keras.utils.set_random_seed(0)
+    return BaseRetriever.new(shop, {**base_model.SETTINGS, **TINY})
+
+
+# The losses -------------------------------------------------------------------------------------
+
+
+def test_phrase_loss_by_hand():
+    """Two of three products fit the phrase: each should get half of the mass."""
+    products = np.eye(3, dtype="float32")
+    phrase = products[:1]
+    values = np.array([[4, 7], [2, 4], [1, -1]])
+    p, q = np.e / (np.e + 2), 1 / (np.e + 2)  # softmax of (1, 0, 0)
+    expected = -(np.log(p) + np.log(q)) / 2 - np.log(2)
+    assert float(phrase_loss(phrase, products, np.array([4]), values, 1.0)) == pytest.approx(
+        expected, abs=1e-5
+    )
+
+
+def test_phrase_loss_is_zero_where_the_fitting_products_share_all_the_mass():
+    products = unit_length(np.array([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]]))
+    phrases = products[[0, 2]]
+    values = np.array([[0], [0], [1]])
+    asked = np.array([0, 1])
+    assert float(phrase_loss(phrases, products, asked, values, 100.0)) == pytest.approx(0, abs=1e-4)
+    assert float(phrase_loss(phrases, products, asked[::-1], values, 100.0)) > 100
+
+
+def test_phrase_loss_for_strangers_is_cross_entropy():
+    rng = np.random.default_rng(0)
+    rows = unit_length(rng.normal(size=(2, 5, 8)))
+    numbers = np.arange(5)
+    expected = keras.losses.sparse_categorical_crossentropy(
+        numbers, 7.0 * rows[0] @ rows[1].T, from_logits=True
+    )
+    found = phrase_loss(rows[0], rows[1], numbers, numbers[:, None], 7.0)
+    assert float(found) == pytest.approx(float(np.mean(expected)), rel=1e-4)
+
+
+# What it learns from ----------------------------------------------------------------------------
+
+
+def test_title_tokens_are_the_words_then_the_bag():
+    texts = ["Acme red shirt", "red shoe Unheard"]
+    tokeniser = TitleTokens.fit(texts, min_count=1)
+    found = tokeniser.encode(texts)
+    assert found.shape == (2, 16 + 128)
+    assert (found[:, :16] == Vocabulary(tokeniser.words, 16).encode(texts)).all()
+    assert (found[:, 16:] == WordsAndNgrams(tokeniser.words).encode(texts)).all()
+    assert (TitleTokens.fit(texts[:1], min_count=1).encode(texts)[1, 1:3] == UNKNOWN).all()
+
+
+def test_rare_values_are_no_class_of_their_own(shop):
+    table = shop.table.copy()
+    table.loc[:3, "brand"] = "Rarely"  # one less than LEAST
+    labels = Labels.fit(table)
+    assert labels.classes["brand"] == ["", "Acme", "Bolt"]
+    numbers = labels.class_numbers(table)
+    assert (numbers[:4, 0] == 0).all()
+    for column, head in enumerate(HEADS):
+        values = np.array(labels.classes[head])[numbers[:, column]]
+        assert (values[4:] == table[head][4:]).all()
+
+
+def test_phrases_say_what_the_products_are(shop):
+    labels = Labels.fit(shop.table)
+    for product, numbers in zip(
+        shop.table.to_dict("records"), labels.value_numbers(shop.table), strict=True
+    ):
+        told = {labels.phrases[number] for number in numbers if number >= 0}
+        assert told == {(column, product[column]) for column in PHRASES if product[column]}
+
+
+def batches_of(shop, retriever, seed=0):
+    return LabelledBatches(shop, retriever.vocabulary, retriever.labels, 16, 3, seed, n_phrases=8)
+
+
+def test_batches_depend_on_seed_and_epoch_alone(shop, untrained):
+    def read(seed=0, epoch=0):
+        batches = batches_of(shop, untrained, seed)
+        batches.set_epoch(epoch, np.arange(len(shop)))
+        return batches[1]
+
+    first, again = read(), read()
+    assert all((first[0][key] == again[0][key]).all() for key in first[0])
+    for other in (read(seed=1), read(epoch=1)):
+        assert (first[1]["group"] != other[1]["group"]).any()
+
+
+def test_each_phrase_of_a_batch_fits_some_product_of_it(shop, untrained):
+    x, y = batches_of(shop, untrained)[0]
+    assert len(x["phrases"]) == 8
+    assert (y["phrase"][:, None, None] == y["values"]).any(axis=(1, 2)).all()
+    assert (y["phrase"] >= 0).all()
+    spoken = [untrained.labels.phrases[number][1] for number in y["phrase"]]
+    assert (x["phrases"] == untrained.vocabulary.encode(spoken)).all()
+
+
+def test_augmenting_moves_and_hides_but_never_recolours(shop):
+    rng = np.random.default_rng(0)
+    out = augment(shop.photos, rng)
+    assert out.shape == shop.photos.shape and out.dtype == np.uint8
+    assert (out != shop.photos).any(axis=(1, 2, 3)).mean() > 0.9
+    for before, after in zip(shop.photos[:20], out[:20], strict=True):
+        known = {tuple(pixel) for pixel in before.reshape(-1, 3)} | {(255, 255, 255)}
+        assert {tuple(pixel) for pixel in after.reshape(-1, 3)} <= known
+
+
+# Training ---------------------------------------------------------------------------------------
+
+
+def test_learning_rate_warms_up_stays_and_falls_to_zero():
+    settings = {"epochs": 40, "learning_rate": 1.0}
+    rates = [base_model._learning_rate(settings, epoch, 30) for epoch in (0, 1, 2, 20, 30, 35, 40)]
+    assert rates == pytest.approx([0.05, 0.55, 1, 1, 1, 0.5, 0])
+
+
+@pytest.fixture(scope="module")
+def parts(shop):
+    return shop.split(seed=0, shares=(0.8, 0.2, 0.0))
+
+
+@pytest.fixture(scope="module")
+def trained(parts, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMTUTORIAL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return train_base(parts.train, parts.validation, TINY)
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
+    parts, trained, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path))
+    monkeypatch.setattr(base_model, "SAVE_EVERY", 3)
+    save, saved = base_model._save, []
+
+    def interrupting(retriever, steps, file):
+        save(retriever, steps, file)
+        saved.append(steps)
+        if len(saved) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(base_model, "_save", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        train_base(parts.train, parts.validation, TINY)
+    resumed = train_base(parts.train, parts.validation, TINY)
+    assert saved[0] == 3 and saved[1] > 3  # it did not begin anew
+    for name, embed in (("photos", parts.train.photos[:8]), ("texts", ["Acme Men Red Bars"])):
+        one, other = (getattr(each, f"embed_{name}")(embed) for each in (trained, resumed))
+        assert np.allclose(one, other, atol=1e-3), name
+    log = [json.loads(line) for line in next(tmp_path.rglob("log.jsonl")).read_text().splitlines()]
+    assert [line["epochs"] for line in log] == [1, 1, 2]
+    assert set(log[1]["fusion"]) == set(HEADS)  # chosen before the last epoch, on validation
+
+
+@pytest.mark.slow
+def test_it_learns(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path))
+    parts = small_catalogue(320, seed=1).split(seed=0, shares=(0.8, 0.2, 0.0))
+    settings = {**TINY, "epochs": 12, "widths": (8, 16, 16, 16), "batch_size": 32, "ema": 0.9}
+    retriever = train_base(parts.train, parts.validation, settings)
+    unseen = small_catalogue(64, seed=9, first=5000)
+    photos = retriever.read_photos(unseen.photos)
+    for head in ("colour", "article_type"):
+        best = np.array(retriever.labels.classes[head])[photos[head].argmax(axis=1)]
+        assert (best == unseen.table[head]).mean() > 0.75, head  # chance is 1/3 and 1/2
+    found = (retriever.embed_texts(["Red", "Blue", "Green"]) @ photos["vector"].T).argmax(axis=1)
+    assert list(unseen.table["colour"].iloc[found]) == ["Red", "Blue", "Green"]
+
+
+@pytest.mark.slow
+def test_weights_come_back_after_a_look_at_the_averaged_ones(shop, untrained):
+    batches = batches_of(shop, untrained)
+    model = untrained.model
+    model.compile(optimizer=base_model._optimizer(untrained.settings), jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    model.train_on_batch(*batches[0])
+    before = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+    with base_model.averaged(model, batches):
+        inside = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+    after = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+    assert all((one == other).all() for one, other in zip(before, after, strict=True))
+    assert any((one != other).any() for one, other in zip(before, inside, strict=True))
+
+
+def test_too_few_products_for_a_batch_is_an_error(parts, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path))
+    with pytest.raises(TutorialError, match=r"do not fill one batch of 512.*smaller batch size"):
+        train_base(parts.train, parts.validation, {**TINY, "batch_size": 512})
+
+
+def test_unrelated_changes_keep_the_training_and_related_ones_do_not(parts):
+    def folder(**changes):
+        settings = {**base_model.SETTINGS, **changes}
+        return base_model.training_folder(parts.train, parts.validation, settings)
+
+    assert folder() == folder(epochs=60) == folder(decay=0.5)
+    assert folder() != folder(dim=128)
+    other = base_model.training_folder(parts.validation, parts.train, base_model.SETTINGS)
+    assert folder() != other
+
+
+# Search -----------------------------------------------------------------------------------------
+
+
+def test_fused_score_is_cosine_and_the_log_probability_to_agree(shop, untrained):
+    queries = untrained.read_texts(["Acme Red", "Blue Boxes"])
+    products = untrained.read_photos(shop.photos[:5])
+    weights = dict.fromkeys(HEADS, 0.0) | {"brand": 0.5, "colour": 2.0}
+    found = add_parts(untrained.score_parts(queries, products), weights)
+    scale = float(untrained.model.scale)
+    for q in range(2):
+        for p in range(5):
+            expected = scale * (queries["vector"][q] @ products["vector"][p])
+            for head in ("brand", "colour"):
+                agree = (queries[head][q] * products[head][p]).sum()
+                expected += weights[head] * np.log(agree + 1e-4)
+            assert found[q, p] == pytest.approx(expected, rel=1e-4)
+
+
+def test_reading_gives_unit_vectors_and_probabilities_the_same_for_a_mirrored_photo(
+    shop, untrained
+):
+    read = untrained.read_photos(shop.photos[:6], block=4)
+    mirrored = untrained.read_photos(shop.photos[:6, :, ::-1])
+    assert np.allclose(np.linalg.norm(read["vector"], axis=1), 1, atol=1e-5)
+    for head in HEADS:
+        assert np.allclose(read[head].sum(axis=1), 1, atol=1e-5)
+    for key in read:
+        assert np.allclose(read[key], mirrored[key], atol=1e-5)
+
+
+def test_saved_and_loaded_is_the_same_in_half_the_bytes(shop, untrained, tmp_path):
+    untrained.fusion = {"brand": 0.4}
+    untrained.trained_on, untrained.n_products = base_model.fingerprints(shop.table), len(shop)
+    untrained.save(tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded.fusion == untrained.fusion and loaded.trained_on == untrained.trained_on
+    assert loaded.n_products == len(shop)
+    texts = ["Acme Red Bars", "unheard of"]
+    assert np.allclose(loaded.embed_texts(texts), untrained.embed_texts(texts), atol=5e-3)
+    photos = shop.photos[:4]
+    assert np.allclose(loaded.embed_photos(photos), untrained.embed_photos(photos), atol=5e-3)
+    size = (tmp_path / "weights.npz").stat().st_size
+    assert size < 2.2 * untrained.model.count_params() + 50_000
+
+
+def test_product_search_takes_it(shop, untrained):
+    from mmtutorial.search import ProductSearch
+
+    found = ProductSearch(untrained, shop).search("Acme red bars", photo=shop.photos[3], k=4)
+    assert len(found) == 4 and found["score"].is_monotonic_decreasing
+    with pytest.raises(TutorialError, match="no word"):
+        ProductSearch(untrained, shop).search("zzz")
+
+
+def test_an_unknown_model_is_an_error_that_lists_the_known(tmp_path):
+    with pytest.raises(TutorialError, match=r"no model .*ship with us"):
+        load_model(tmp_path / "nowhere")
+
+
+def test_a_damaged_model_is_an_error(shop, untrained, tmp_path):
+    untrained.save(tmp_path)
+    (tmp_path / "weights.npz").write_bytes(b"PK nothing")
+    with pytest.raises(TutorialError, match=r"cannot be read.*train it again"):
+        load_model(tmp_path)

@@ -1,0 +1,269 @@
+"""The benchmark: trec_eval as the referee, nothing of the exam in the training, sibling by hand."""
+
+import json
+
+import ir_measures
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as numpy_strategies
+from small_catalogue import TINY, small_catalogue
+
+from mmtutorial import TutorialError, base_model, benchmark
+from mmtutorial.base_model import BaseRetriever
+from mmtutorial.catalogue import Catalogue, leaked
+from mmtutorial.cli import main
+
+
+@pytest.fixture(scope="module")
+def retriever():
+    keras.utils.set_random_seed(0)
+    return BaseRetriever.new(small_catalogue(), {**base_model.SETTINGS, **TINY})
+
+
+@pytest.fixture
+def shop():
+    """96 products; four of them are asked for, one of them has a photo twin, all title twins."""
+    shop = small_catalogue()
+    photos = shop.photos.copy()
+    photos[50] = photos[0]
+    table = shop.table.copy()
+    table.loc[50, "photo_hash"] = table["photo_hash"][0]
+    titles = table["title"]
+    queries = {titles[0]: {"0000": 1}, titles[10]: {"0010": 1, "0011": 1}, titles[20]: {"0020": 1}}
+    return Catalogue("small", table, photos, queries=queries)
+
+
+# Files and ties ---------------------------------------------------------------------------------
+
+
+@given(
+    numpy_strategies.arrays(
+        "float32", (2, 20), elements=st.sampled_from([0.5, 1.0, -3.0, 1000.0, 0.0])
+    )
+)
+@settings(max_examples=50, deadline=None)
+def test_pulling_ties_apart_keeps_the_order_and_hardly_changes_the_scores(scores):
+    scores = -np.sort(-scores, axis=1)
+    apart = benchmark.strictly_falling(scores)
+    assert (np.diff(apart, axis=1) < 0).all()
+    assert np.allclose(apart, scores, rtol=1e-5, atol=1e-40)
+
+
+def read_run(file):
+    found = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        query, _, product, _, score, _ = line.split()
+        found.setdefault(query, {})[product] = float(score)
+    return found
+
+
+def read_qrels(file):
+    found = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        query, _, product, grade = line.split()
+        found.setdefault(query, {})[product] = int(grade)
+    return found
+
+
+def scored_by_trec_eval(run, qrels, name, k):
+    found = {
+        each.query_id: each.value for each in ir_measures.pytrec_eval.iter_calc([name], qrels, run)
+    }
+    if name == ir_measures.RR:  # which trec_eval does not cut
+        found = {query: value if value * k >= 1 - 1e-9 else 0 for query, value in found.items()}
+    return np.mean(list(found.values()))
+
+
+@pytest.mark.parametrize("fusion", [{}, {"brand": 0.5, "colour": 1.0}])
+def test_trec_eval_gives_the_numbers_of_metrics_json(shop, retriever, tmp_path, fusion):
+    """With a photo twin in the gallery, so that there are ties to break."""
+    retriever.fusion = fusion
+    parts = benchmark.split_for(shop)
+    results = benchmark.evaluate(retriever, shop, parts, tmp_path)
+    qrels = read_qrels(tmp_path / "qrels.trec")
+    assert len(qrels) == results["queries"] == 3
+    systems = {"cosine": "run-cosine.trec"} | ({"late_fusion": "run.trec"} if fusion else {})
+    for system, file in systems.items():
+        run = read_run(tmp_path / file)
+        assert all(len(hits) >= 10 for hits in run.values())
+        for key, measure in (
+            ("recall@1", ir_measures.R @ 1),
+            ("recall@10", ir_measures.R @ 10),
+            ("mrr@10", ir_measures.RR),
+        ):
+            expected = scored_by_trec_eval(run, qrels, measure, 10)
+            assert results[system][key] == pytest.approx(expected, abs=1e-9), (system, key)
+    assert results["recall@10"] == results[results["system"]]["recall@10"]
+
+
+def test_twin_photos_are_ranked_by_id_in_the_file_too(shop, retriever, tmp_path):
+    retriever.fusion = {}
+    benchmark.evaluate(retriever, shop, benchmark.split_for(shop), tmp_path)
+    assert (tmp_path / "run.trec").exists()
+    for hits in read_run(tmp_path / "run.trec").values():
+        order = list(hits)
+        assert order.index("0000") + 1 == order.index("0050")
+
+
+def test_a_query_becomes_one_word_and_stays_its_own():
+    names = benchmark.query_names(["red  shoe", "red shoe", "red_shoe", "blue", " "])
+    assert len(set(names.values())) == 5
+    assert names["blue"] == "blue" and names["red  shoe"] == "red_shoe"
+    assert not any(set(name) & set(" \t\n") for name in names.values())
+
+
+# What is kept out -------------------------------------------------------------------------------
+
+
+def test_twins_of_what_is_asked_for_are_kept_out(shop):
+    table = shop.table.copy()
+    table.loc[90, "title"] = next(iter(shop.queries)).upper()  # in another case
+    shop = Catalogue("small", table, shop.photos, queries=shop.queries)
+    parts = benchmark.split_for(shop)
+    kept_out = set(parts.test.table["id"])
+    assert {"0000", "0001", "0010", "0011", "0020", "0021", "0050", "0051", "0090"} <= kept_out
+    assert len(kept_out) < 20
+    for trained in (parts.train, parts.validation):
+        assert not leaked(trained, parts.test).any()
+
+
+def test_a_product_that_bears_the_query_as_its_title_is_kept_out_even_if_it_is_not_relevant(shop):
+    shop.queries = {shop.table["title"][40].lower(): {"0070": 1}}
+    kept_out = set(benchmark.split_for(shop).test.table["id"])
+    assert {"0040", "0041", "0070"} <= kept_out
+
+
+@pytest.mark.parametrize("what", ["id", "title", "photo_hash"])
+def test_a_model_that_knows_the_exam_is_refused(shop, retriever, what):
+    parts = benchmark.split_for(shop)
+    retriever.trained_on = base_model.fingerprints(parts.train.table)
+    benchmark.refuse_leaks(retriever, parts.test)  # fine so far
+    spy = parts.train.table.iloc[[0]].copy()
+    spy[what] = parts.test.table[what].iloc[0]
+    retriever.trained_on |= base_model.fingerprints(spy)
+    with pytest.raises(TutorialError, match=r"trained on \d+ products .*leave --model out"):
+        benchmark.refuse_leaks(retriever, parts.test)
+    retriever.trained_on = set()
+
+
+def test_siblings_by_hand():
+    def catalogue(*titles):
+        table = pd.DataFrame({"id": map(str, range(len(titles))), "title": titles})
+        table["colour"] = ["Red", "Navy Blue", "Blue"][: len(titles)]
+        return Catalogue("c", table, np.zeros((len(titles), 80, 60, 3), "uint8"))
+
+    parts = (
+        catalogue("Nike Men Navy Blue Shoe", "Acme red bag", "Puma Bluetooth Cap"),
+        catalogue(),
+        catalogue("Nike"),
+    )
+    from mmtutorial.catalogue import Split
+
+    queries = {
+        "nike men RED shoe": True,  # Navy Blue goes as a whole
+        "Nike Men Shoe": True,
+        "Acme Blue Bag": True,
+        "Nike Women Red Shoe": False,
+        "Puma Tooth Cap": False,  # a colour inside a word is no colour
+        "Nike": False,  # what is kept out is no sibling
+    }
+    found = benchmark.with_sibling(list(queries), Split(*parts))
+    assert list(found) == list(queries.values())
+
+
+# The attribute tasks ----------------------------------------------------------------------------
+
+
+def test_attribute_tasks_by_hand(shop, retriever):
+    """Photo vectors that are the text vectors of their colours: the colour task is perfect."""
+    qrels = benchmark.attribute_qrels(shop.table, "colour")
+    assert sum(map(len, qrels.values())) == len(shop) and set(qrels) == {"Red", "Blue", "Green"}
+    photos = retriever.embed_texts(shop.table["colour"])
+    found = benchmark.attribute_tasks(retriever, photos, shop, photo_weight=1.0)
+    assert found["colour"]["P@10"] == found["colour"]["P@1"] == found["colour"]["MRR@10"] == 1
+    assert found["fine category"]["P@10"] < 0.9
+    assert "usage" not in found  # nobody filled it in
+
+
+def test_a_rare_value_lowers_the_ceiling(shop, retriever):
+    table = shop.table.copy()
+    table.loc[:3, "colour"] = "Lime"
+    found = benchmark.attribute_tasks(
+        retriever, retriever.embed_texts(table["colour"]), Catalogue("c", table, shop.photos), 1.0
+    )["colour"]
+    assert found["P@10 ceiling"] == pytest.approx((3 + 0.4) / 4)
+    assert found["P@10"] == pytest.approx(found["P@10 ceiling"])
+    assert found["P@10 of frequent values"] == 1 and found["frequent values"] == 3
+
+
+# Opening, and the command -----------------------------------------------------------------------
+
+
+def write_catalogue(shop, folder):
+    """As the public copy of the fashion collection writes it."""
+    import io
+
+    from PIL import Image
+
+    def encoded(photo):
+        stream = io.BytesIO()
+        Image.fromarray(photo).save(stream, "png")
+        return stream.getvalue()
+
+    names = benchmark.fashion.COLUMNS
+    table = shop.table[[column for column in names if column in shop.table]].rename(columns=names)
+    table["image"] = [encoded(photo) for photo in shop.photos]
+    table.to_parquet(folder / "products.parquet")
+    qrels = {**shop.queries, "not in this shop": {"9999": 1}}
+    (folder / "qrels.json").write_text(json.dumps(qrels), encoding="utf-8")
+
+
+def test_foreign_columns_are_known_and_foreign_queries_left_out(shop, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path / "cache"))
+    write_catalogue(shop, tmp_path)
+    queries = json.loads((tmp_path / "qrels.json").read_text())
+    for products in (tmp_path, tmp_path / "products.parquet"):
+        found = benchmark.open_catalogue(str(products), queries)
+        assert list(found.table["title"]) == list(shop.table["title"])
+        assert list(found.table["article_type"]) == list(shop.table["article_type"])
+        assert found.queries == shop.queries
+    with pytest.raises(TutorialError, match="none of the 1 queries"):
+        benchmark.open_catalogue(str(tmp_path), {"red": {"9999": 1}})
+
+
+@pytest.mark.slow
+def test_the_command_trains_scores_and_evaluates_what_it_trained(shop, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(benchmark, "QUICK", TINY)
+    write_catalogue(shop, tmp_path)
+    words = ["benchmark", "--products", str(tmp_path), "--qrels", str(tmp_path / "qrels.json")]
+    done = CliRunner().invoke(main, [*words, "--output", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    results = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert {"recall@1", "recall@10", "mrr@10", "queries", "gallery", "interval_95"} <= set(results)
+    assert (results["queries"], results["gallery"]) == (3, 96)
+    low, high = results["interval_95"]["recall@10"]
+    assert 0 <= low <= results["recall@10"] <= high <= 1
+    model = tmp_path / "out" / "model"
+    assert "in-domain" in (model / "README.md").read_text().lower()
+    again = CliRunner().invoke(
+        main, [*words, "--model", str(model), "--output", str(tmp_path / "again")]
+    )
+    assert again.exit_code == 0, again.output
+    other = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert other["recall@10"] == pytest.approx(results["recall@10"], abs=0.34)  # float16: 1 of 3
+    trained = base_model.load_model(model)
+    assert trained.n_products == len(shop) - results["kept_out"]
+    spied = {shop.table["title"][70]: {shop.table["id"][70]: 1}}
+    (tmp_path / "spied.json").write_text(json.dumps(spied))
+    words[-1] = str(tmp_path / "spied.json")
+    refused = CliRunner().invoke(
+        main, [*words, "--model", str(model), "--output", str(tmp_path / "spied")]
+    )
+    assert refused.exit_code == 1 and "was trained on" in refused.output
+    assert not (tmp_path / "spied").exists()
