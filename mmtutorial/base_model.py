@@ -1,10 +1,10 @@
-"""fashion-base: a small dual encoder trained for the benchmark, with attribute heads (lesson 20).
+"""fashion-base: a small dual encoder trained for the benchmark, with attribute heads.
 
-Lesson 06's dual encoder with everything that was found to pay on two CPU cores: a residual photo
+Lesson 06's dual encoder with more of everything, as far as two CPU cores go: a residual photo
 encoder that sees fine detail, a text encoder that reads words, their n-grams and their order;
 next to the contrastive loss each half also names the brand, the article type, the colour and the
 gender, and learns which photos a bare attribute value ("Navy Blue") asks for. The weights are
-averaged over time. ``train_base`` trains one, ``load_model`` reads one that ships with us.
+averaged over time. ``train_base`` trains one, ``load_model`` reads one.
 """
 
 import contextlib
@@ -586,9 +586,9 @@ def _together(found):
 
 
 def load_model(name):
-    """A ``BaseRetriever`` that ``save`` wrote: by the name of one that ships with us, or a folder.
+    """A ``BaseRetriever`` that ``save`` wrote: by its name in ``models/``, or its folder.
 
-    Raises ``TutorialError`` if there is none; the message lists those that ship.
+    Raises ``TutorialError`` if there is none; the message lists those in ``models/``.
     """
     shipped = ROOT / "models"
     folder = next(
@@ -597,8 +597,8 @@ def load_model(name):
     if folder is None:
         known = sorted(file.parent.name for file in shipped.glob("*/config.json"))
         raise TutorialError(
-            f"no model {str(name)!r}: it is no folder with a config.json, and none of the models "
-            f"that ship with us ({', '.join(known) or 'there are none'})"
+            f"no model {str(name)!r}: it is no folder with a config.json, and none of those in "
+            f"models/ ({', '.join(known) or 'there are none'}); mmtutorial benchmark trains one"
         )
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -621,7 +621,7 @@ def load_model(name):
 
 
 def _weights(model):
-    """What has to be shipped: all but the states of random numbers."""
+    """What has to be saved: all but the states of random numbers."""
     return [variable for variable in model.variables if "seed" not in variable.path]
 
 

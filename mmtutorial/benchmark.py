@@ -1,4 +1,4 @@
-"""The KAGL benchmark: a model's score by a protocol that others publish numbers for (lesson 20).
+"""The KAGL benchmark: a model's score by a protocol that others publish numbers for.
 
 Text to image: each query is a title, the gallery is the photo of every product, and nothing but
 the photo speaks for a product. Six more tasks ask with a bare attribute value ("Navy Blue") for
@@ -69,7 +69,7 @@ def run(products, qrels, output, model=None, profile="quick", photo_weight=PHOTO
         where the model was trained here, ``model/``
     model : a name or a folder, as ``load_model`` takes; None trains one without the queries'
         products, their title twins and their photo twins
-    profile : "quick" trains a small model for minutes, "full" the one that is shipped
+    profile : "quick" trains a small model for minutes, "full" the strongest that we know, for hours
     photo_weight : share of the photo in a product's vector, for the attribute tasks
 
     Raises ``TutorialError`` where a query's product, or a twin of it, was trained on.
@@ -404,6 +404,7 @@ def write_card(folder, retriever, results):
     settings = retriever.settings
     text = CARD.format(
         name=Path(folder).name,
+        folder=folder,
         parameters=retriever.model.count_params() / 1e6,
         rows="\n".join(
             [
@@ -433,7 +434,7 @@ article type, colour and gender, for a late fusion.
 ```python
 from mmtutorial.base_model import load_model
 
-retriever = load_model("fashion-base")
+retriever = load_model("{folder}")
 ```
 
 ## Data

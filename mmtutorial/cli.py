@@ -177,14 +177,14 @@ def sweep(lesson, parameters, seeds, dataset, profile, jobs, force, results):
 @click.option(
     "--model",
     metavar="NAME_OR_PATH",
-    help="Evaluate this model: fashion-base, or a folder. Without it, one is trained.",
+    help="Evaluate this model, by its name or folder. Without it, one is trained.",
 )
 @click.option(
     "--profile",
     type=click.Choice(["quick", "full"]),
     default="quick",
     show_default=True,
-    help="quick trains a small model for minutes, full the one that is shipped, for hours.",
+    help="quick trains a small model for minutes, full the strongest that we know, for hours.",
 )
 @click.option(
     "--photo-weight",
