@@ -19,9 +19,10 @@ ORDER = [
     "datasets.demo", "datasets.fashion", "catalogue",
     "devices", "images", "tokens", "bert", "text", "similarity", "word2vec", "understanding",
     "contrastive", "search", "lexical", "alignment", "fusion", "ranking",
+    "indexes", "hybrid", "store",
     "metrics", "base_model", "benchmark",
     "plots", "checks", "course", "exercises", "lessons", "execute", "report", "runner",
-    "sweep", "cli",
+    "sweep", "app", "serve", "cli",
 ]  # fmt: skip
 
 

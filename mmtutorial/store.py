@@ -1,0 +1,262 @@
+"""A vector store: products come, change and go while others search (lesson 11).
+
+An index is built once from an array. A store keeps vectors together with attributes and prices,
+on disk, and is asked for "the nearest ten, but only red ones under 40". Where it lies is an
+address: ``"shop.db"`` is Milvus Lite in a file (a folder, in truth), for one process;
+``"http://host:19530"`` is a Milvus server or cluster, for many. The rest of the code is the same.
+"""
+
+import json
+import logging
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from mmtutorial import TutorialError
+
+BATCH = 1000  # rows in one message
+MOST = 16384  # Milvus returns no more hits than this
+_OPEN = Counter()  # file → how many stores of this process use it
+
+
+class VectorStore:
+    """Products with a vector, attributes and a price, behind one address. Defined in lesson 11.
+
+    Parameters
+    ----------
+    address : a path that ends in ``.db``, or ``http://host:port`` (``https`` for a cluster)
+    dim : width of the vectors; have them of unit length, the score is their dot product
+    attributes : names of the text columns that can be filtered by
+    name : of the collection; it is made if the store has none of that name
+    token : ``"user:password"`` or an API key, where the server asks for one
+
+    Raises
+    ------
+    TutorialError
+        if nothing answers at the address, another process has the file, or the collection is
+        there with other attributes or another width.
+    """
+
+    def __init__(self, address, dim, attributes=(), name="products", token=""):
+        self.address, self.dim, self.attributes = str(address), dim, tuple(attributes)
+        self.name = name
+        self.file = None if "://" in self.address else str(Path(self.address).absolute())
+        self.client = self._connect(token)
+        _OPEN.update([self.file] if self.file else [])
+        if self._ask("has_collection"):
+            self._compare()
+        else:
+            self._create()
+        self._ask("load_collection")
+
+    def _connect(self, token):
+        pymilvus = _import_pymilvus()
+        if self.file and not self.file.endswith(".db"):
+            raise TutorialError(
+                f"{self.address!r} is no address of a store: give a path that ends in .db, or "
+                "http://host:port"
+            )
+        try:
+            return pymilvus.MilvusClient(self.file or self.address, token=token, timeout=10)
+        except pymilvus.MilvusException as fault:
+            remedy = (
+                "its folder must exist, and only one process at a time can have it: close the "
+                "other one, or start a server (`milvus-lite server`) and give its address"
+                if self.file
+                else "is the server running, and is this its address and port?"
+            )
+            raise TutorialError(
+                f"cannot open the store {self.address!r}: {fault.message}; {remedy}"
+            ) from fault
+
+    def _create(self):
+        from pymilvus import DataType
+
+        schema = self.client.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=256)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dim)
+        schema.add_field("price", DataType.DOUBLE, nullable=True)
+        for attribute in self.attributes:
+            schema.add_field(attribute, DataType.VARCHAR, max_length=2048)
+        index = self.client.prepare_index_params()
+        index.add_index("vector", index_type="FLAT", metric_type="IP")  # exact
+        # Strong: who searches sees all that was written before.
+        self._ask(
+            "create_collection", schema=schema, index_params=index, consistency_level="Strong"
+        )
+
+    def _compare(self):
+        fields = {field["name"]: field for field in self._ask("describe_collection")["fields"]}
+        dim = fields["vector"]["params"]["dim"] if "vector" in fields else None
+        there = set(fields) - {"id", "vector", "price"}
+        if dim != self.dim or there != set(self.attributes):
+            raise TutorialError(
+                f"the store {self.address!r} has a collection {self.name!r} with {dim} dimensions "
+                f"and the attributes {', '.join(sorted(there)) or 'none'}, not {self.dim} and "
+                f"{', '.join(sorted(self.attributes)) or 'none'}: open it as it is, or take "
+                "another name"
+            )
+
+    def add(self, ids, vectors, table=None):
+        """Put new products in: n ids, ``(n, dim)`` vectors, and a table of n rows.
+
+        The table has a column for each attribute and, if there is one, ``price`` (NaN where it is
+        not known). Raises ``TutorialError`` for an id that is there already.
+        """
+        rows = self._rows(ids, vectors, table)
+        there = self._there([row["id"] for row in rows])
+        if there:
+            raise TutorialError(
+                f"{len(there)} of {len(rows)} products are in the store already, the first is "
+                f"{min(there)!r}: update these"
+            )
+        self._write(rows)
+
+    def update(self, ids, vectors, table=None):
+        """Replace products by what is given, as in ``add``; all of them must be there."""
+        rows = self._rows(ids, vectors, table)
+        self._all_there([row["id"] for row in rows])
+        self._write(rows)
+
+    def delete(self, ids):
+        """Take products out; all of them must be there."""
+        ids = [str(each) for each in ids]
+        self._all_there(ids)
+        for start in range(0, len(ids), BATCH):
+            self._ask("delete", ids=ids[start : start + BATCH])
+
+    def search(self, queries, k, where=None, price=None):
+        """The ``k`` products nearest to each query among those that pass the filters.
+
+        Parameters
+        ----------
+        queries : ``(n_queries, dim)`` float
+        where : attribute → the value, or a list of values, that a product may have
+        price : ``(least, most)``, either may be None; a product without a price does not pass
+
+        Returns a list, for each query ``{id: score}``, best first, at most k: a run, as
+        ``metrics.evaluate`` takes it. Equal scores are in the order of ids; which of them is cut
+        off at k is the store's choice.
+        """
+        queries = self._vectors(queries)
+        if not 1 <= k <= MOST:
+            raise TutorialError(f"k={k}: a store returns from 1 to {MOST} products")
+        filter_ = self._filter(where or {}, price or (None, None))
+        found = self._ask("search", data=queries.tolist(), limit=k, filter=filter_)
+        hits = [[(hit["id"], hit["distance"]) for hit in each] for each in found]
+        return [dict(sorted(each, key=lambda hit: (-hit[1], hit[0]))) for each in hits]
+
+    def __len__(self):
+        count = self._ask("query", filter="", output_fields=["count(*)"])
+        return int(count[0]["count(*)"])
+
+    def close(self):
+        """Let go of the address: another process may now open the file."""
+        self.client.close()
+        if self.file and self.file in _OPEN:
+            _OPEN[self.file] -= 1
+            if _OPEN[self.file] <= 0:  # a thread of this process serves it to all who opened it
+                from milvus_lite.server_manager import server_manager_instance
+
+                server_manager_instance.release_server(self.file)
+                del _OPEN[self.file]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *fault):
+        self.close()
+
+    def _ask(self, what, **arguments):
+        """Call the client's method of that name on the collection."""
+        pymilvus = _import_pymilvus()
+        try:
+            return getattr(self.client, what)(self.name, **arguments)
+        except pymilvus.MilvusException as fault:
+            raise TutorialError(
+                f"the store {self.address!r} refused to {what.replace('_', ' ')}: {fault.message}"
+            ) from fault
+
+    def _rows(self, ids, vectors, table):
+        """What Milvus takes: one dictionary a product."""
+        ids, vectors = [str(each) for each in ids], self._vectors(vectors)
+        if len(ids) != len(vectors) or (table is not None and len(table) != len(ids)):
+            rows = "no" if table is None else len(table)
+            raise TutorialError(f"{len(ids)} ids, {len(vectors)} vectors, {rows} rows of a table")
+        if len(set(ids)) < len(ids):
+            raise TutorialError("an id comes twice: a product has one vector")
+        missing = [each for each in self.attributes if table is None or each not in table]
+        if missing:
+            raise TutorialError(f"the table has no column {', '.join(missing)}")
+        columns = {each: [str(value) for value in table[each]] for each in self.attributes}
+        known = table is not None and "price" in table
+        prices = table["price"].astype(float) if known else [math.nan] * len(ids)
+        columns["price"] = [None if math.isnan(price) else price for price in prices]
+        return [
+            {"id": ids[n], "vector": vectors[n].tolist(), **{c: columns[c][n] for c in columns}}
+            for n in range(len(ids))
+        ]
+
+    def _vectors(self, vectors):
+        vectors = np.atleast_2d(np.asarray(vectors, dtype="float32"))
+        if vectors.shape[1] != self.dim or not np.isfinite(vectors).all():
+            raise TutorialError(
+                f"vectors {vectors.shape} for a store of {self.dim} dimensions: embed with the "
+                "model that filled it, and without NaN"
+            )
+        return vectors
+
+    def _write(self, rows):
+        for start in range(0, len(rows), BATCH):
+            self._ask("upsert", data=rows[start : start + BATCH])
+
+    def _there(self, ids):
+        """Those of the ids that the store has."""
+        found = set()
+        for start in range(0, len(ids), BATCH):
+            filter_ = _one_of("id", ids[start : start + BATCH])
+            found |= {row["id"] for row in self._ask("query", filter=filter_, output_fields=["id"])}
+        return found
+
+    def _all_there(self, ids):
+        missing = set(ids) - self._there(ids)
+        if missing:
+            raise TutorialError(
+                f"{len(missing)} of {len(ids)} products are not in the store, the first is "
+                f"{min(missing)!r}: add these"
+            )
+
+    def _filter(self, where, price):
+        """The filters in Milvus's own language."""
+        for attribute in where:
+            if attribute not in self.attributes:
+                raise TutorialError(
+                    f"the store has no attribute {attribute!r}; filter by "
+                    f"{', '.join(self.attributes) or 'price alone'}"
+                )
+        values = {a: [v] if isinstance(v, str) else list(v) for a, v in where.items()}
+        parts = [_one_of(attribute, values[attribute]) for attribute in values]
+        for sign, bound in zip((">=", "<="), price, strict=True):
+            if bound is not None:
+                parts.append(f"price {sign} {float(bound)!r}")
+        return " and ".join(parts)
+
+
+def _one_of(field, values):
+    """``field in ["a", "b"]``: whatever stands in a value stays text, quotes included."""
+    return f"{field} in {json.dumps([str(value) for value in values], ensure_ascii=False)}"
+
+
+def _import_pymilvus():
+    try:
+        import milvus_lite  # noqa: F401 - what serves a file
+        import pymilvus
+    except ImportError as fault:
+        raise TutorialError(
+            "the vector store needs pymilvus and milvus-lite; pip install pymilvus milvus-lite"
+        ) from fault
+    for library in ("pymilvus", "milvus_lite"):  # every fault becomes a TutorialError anyway
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    return pymilvus
