@@ -1,4 +1,4 @@
-"""fashion-base: a small dual encoder trained for the benchmark, with attribute heads.
+"""A small dual encoder for the KAGL benchmark, with attribute heads.
 
 Lesson 06's dual encoder with more of everything, as far as two CPU cores go: a residual photo
 encoder that sees fine detail, a text encoder that reads words, their n-grams and their order;

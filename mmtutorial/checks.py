@@ -153,7 +153,7 @@ def check_backend(gpu: bool = False) -> list[Finding]:
         found, _, remedy = str(error).partition("; ")
         return [Finding("Keras backend", "fault", found, remedy)]
     try:
-        with _hushed():
+        with hushed():
             import keras
 
             from mmtutorial.devices import devices, has_gpu, require_gpu
@@ -181,7 +181,7 @@ def check_backend(gpu: bool = False) -> list[Finding]:
 
 
 @contextlib.contextmanager
-def _hushed():
+def hushed():
     """Keep TensorFlow's start-up lines, which no log level silences, out of the table."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

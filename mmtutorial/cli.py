@@ -1,4 +1,5 @@
-"""The command line: ``mmtutorial run``, ``sweep``, ``benchmark``, ``check`` and ``data get``."""
+"""The command line: ``mmtutorial run``, ``sweep``, ``benchmark``, ``app``, ``check``,
+``data get``."""
 
 import re
 import sys
@@ -208,6 +209,31 @@ def benchmark(products, qrels, model, profile, photo_weight, output):
     results = kagl.run(products, qrels, output, model, profile, photo_weight)
     click.echo(kagl.table(results))
     click.echo(f"Written: {output}/metrics.json, run.trec, qrels.trec")
+
+
+@main.command()
+@dataset_option
+@click.option(
+    "--model",
+    metavar="NAME_OR_PATH",
+    help="Search with this model, by its name or folder. Without it, lesson 00's.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8866,
+    show_default=True,
+    help="Where to listen, on this machine only.",
+)
+@click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
+def app(dataset, model, port, no_browser):
+    """Open a shop page that searches by words and photo.
+
+    Trains the model of lesson 00 first, unless it is there already. Ctrl-C ends it.
+    """
+    from mmtutorial import serve
+
+    serve.serve(dataset, port=port, browser=not no_browser, model=model)
 
 
 @main.command()

@@ -4,6 +4,7 @@ Embeddings are rows of unit length, so the dot product is the cosine. Every list
 descending score, then ascending product id: the same query gives the same list anywhere.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,7 @@ class ProductSearch:
         """
         self.retriever = retriever
         self.catalogue = catalogue
+        self.photo_weight = photo_weight  # of the products; a query has its own
         if gallery is None:
             gallery = mix(
                 retriever.embed_photos(catalogue.photos),
@@ -116,20 +118,28 @@ class ProductSearch:
         self.retriever.save(folder / "model")
         np.save(folder / "gallery.npy", self.gallery)
         np.save(folder / "ids.npy", self.catalogue.table["id"].to_numpy(dtype=str))
+        settings = json.dumps({"photo_weight": self.photo_weight})
+        (folder / "search.json").write_text(settings, encoding="utf-8")
 
     @classmethod
-    def load(cls, folder, catalogue):
+    def load(cls, folder, catalogue, load_retriever=None):
         """What ``save`` wrote, for the same ``catalogue``; the vectors are memory-mapped.
 
-        Raises ``TutorialError`` where the folder cannot be read or is of other products.
+        ``load_retriever`` reads the folder that the retriever's own ``save`` wrote; by default
+        ``contrastive.Retriever.load``. Raises ``TutorialError`` where the folder cannot be read
+        or is of other products.
         """
-        from mmtutorial.contrastive import Retriever
+        if load_retriever is None:
+            from mmtutorial.contrastive import Retriever
+
+            load_retriever = Retriever.load
 
         folder = Path(folder)
         try:
             ids = np.load(folder / "ids.npy")
             gallery = np.load(folder / "gallery.npy", mmap_mode="r")
-            retriever = Retriever.load(folder / "model")
+            settings = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+            retriever = load_retriever(folder / "model")
         except (OSError, ValueError) as fault:
             raise TutorialError(
                 f"no saved search can be read from {folder} ({fault}): build it with "
@@ -140,7 +150,7 @@ class ProductSearch:
                 f"the search in {folder} was built for {len(ids):,} products that are not those of "
                 f"{catalogue!r}: load that catalogue, or build the search again"
             )
-        return cls(retriever, catalogue, gallery=gallery)
+        return cls(retriever, catalogue, **settings, gallery=gallery)
 
     def embed_query(self, words=None, photo=None, photo_weight=0.5):
         """One query as a ``(dim,)`` float32 vector of unit length.
@@ -172,25 +182,52 @@ class ProductSearch:
         ends included. Raises ``TutorialError`` for a column that is not there, ``k`` or ``page``
         below 1, and as ``embed_query`` does.
         """
+        return self.nearest(self.embed_query(words, photo, photo_weight), k, where, page)
+
+    def similar(self, row, k=8, where=None, page=1):
+        """The products most like the one at ``row``, without itself: a table as from ``search``."""
+        return self.nearest(self.gallery[row], k, where, page, without=row)
+
+    def nearest(self, query, k=8, where=None, page=1, without=None):
+        """The products nearest to a ``(dim,)`` vector of unit length: a table as from ``search``.
+
+        ``without`` is a row to leave out.
+        """
         if k < 1 or page < 1:
             raise TutorialError(f"k={k} products of page {page}: both start from 1")
-        query = self.embed_query(words, photo, photo_weight)[None]
-        fits = self._fits(where or {})
+        fits = self.fits(where)
+        if without is not None:
+            fits = fits[fits != without]
         gallery, places = self.gallery, self._places
         if len(fits) < len(gallery):
             gallery, places = gallery[fits], places[fits]
         rows, scores = np.empty(0, "int64"), np.empty(0, "float32")
         if len(fits):
-            (rows,), (scores,) = _top_k(query, gallery, min(k * page, len(fits)), places)
+            (rows,), (scores,) = _top_k(query[None], gallery, min(k * page, len(fits)), places)
         rows, scores = fits[rows[k * (page - 1) :]], scores[k * (page - 1) :]
         found = self.catalogue.table.iloc[rows].reset_index(drop=True)
         return pd.concat([pd.DataFrame({"row": rows, "score": scores}), found], axis=1)
 
-    def _fits(self, where):
-        """Rows of the products that pass all filters, ascending."""
+    def parts(self, query, rows):
+        """What the scores of the products at ``rows`` are the sum of: a table ``photo``, ``title``.
+
+        A product's vector is ``(w · photo + (1 - w) · title) / length``, so its dot product with
+        the ``(dim,)`` query falls into two: what its photo gives, and what its title does.
+        """
+        rows = np.asarray(rows, dtype="int64")
+        if not len(rows):
+            return pd.DataFrame({"photo": [], "title": []})
+        photo = self.photo_weight * self.retriever.embed_photos(self.catalogue.photos[rows])
+        titles = self.catalogue.table["title"].iloc[rows]
+        title = (1 - self.photo_weight) * self.retriever.embed_texts(titles)
+        length = np.linalg.norm(photo + title, axis=1)
+        return pd.DataFrame({"photo": photo @ query / length, "title": title @ query / length})
+
+    def fits(self, where=None):
+        """Rows of the products that pass all filters of ``where`` (see ``search``), ascending."""
         table = self.catalogue.table
         fits = np.ones(len(table), dtype=bool)
-        for column, wanted in where.items():
+        for column, wanted in (where or {}).items():
             if column not in table:
                 raise TutorialError(
                     f"no column {column!r} to filter by; there are {', '.join(table.columns)}"

@@ -86,10 +86,10 @@ def roles_of(text, names):
     claimed no later one gets. Defined in lesson 05.
     """
     found = words(text)
-    stems = [_stem(word) for word in found]
+    stems = [stem(word) for word in found]
     roles = [""] * len(found)
     for role in ROLES:
-        parts = [[_stem(word) for word in words(name)] for name in names.get(role, ())]
+        parts = [[stem(word) for word in words(name)] for name in names.get(role, ())]
         wanted = ["".join(each) for each in parts]
         if role == "type":
             wanted += [each[-1] for each in parts if each]
@@ -113,7 +113,7 @@ def _find(wanted, stems, roles):
     return None
 
 
-def _stem(word):
+def stem(word):
     word = word.removesuffix("'s").removesuffix("’s")
     if word.endswith(("ches", "shes", "sses", "xes")):
         return word[:-2]

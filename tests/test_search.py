@@ -128,16 +128,35 @@ def test_filters_leave_what_fits_in_the_same_order(shop, where, ids):
     assert list(shop.catalogue.table["id"].iloc[found["row"]]) == ids
 
 
+def test_similar_products_leave_out_the_product_itself(shop):
+    assert list(shop.similar(0)["id"]) == ["a", "b", "c"]
+    assert list(shop.similar(0, where={"kind": "bag"})["id"]) == ["b", "c"]
+    assert list(shop.similar(0, k=2, page=2)["id"]) == ["c"]
+
+
+@pytest.mark.parametrize("photo_weight", [0.0, 0.3, 1.0])
+def test_the_parts_of_a_score_add_up_to_it(shop, photo_weight):
+    weighted = ProductSearch(shop.retriever, shop.catalogue, photo_weight)
+    query = weighted.embed_query("red blue", shop.catalogue.photos[1], 0.4)
+    found = weighted.nearest(query, k=4)
+    parts = weighted.parts(query, found["row"])
+    assert np.allclose(parts["photo"] + parts["title"], found["score"], atol=1e-6)
+    assert (parts["photo"] == 0).all() == (photo_weight == 0)
+    assert (parts["title"] == 0).all() == (photo_weight == 1)
+    assert weighted.parts(query, []).empty
+
+
 def test_a_saved_search_is_the_same_search_and_knows_its_products(tmp_path):
     keras.utils.set_random_seed(0)
     catalogue = small_catalogue(12)
     vocabulary, text_encoder = fit_text_encoder("words", catalogue.table["title"], 8)
     model = DualEncoder(make_image_encoder("cnn", 8), text_encoder)
     log = pd.DataFrame({"epoch": [0], "loss": [1.0]})
-    built = ProductSearch(Retriever(model, vocabulary, log), catalogue)
+    built = ProductSearch(Retriever(model, vocabulary, log), catalogue, photo_weight=0.4)
     built.save(tmp_path / "search")
     loaded = ProductSearch.load(tmp_path / "search", catalogue)
     assert isinstance(loaded.gallery, np.memmap)
+    assert loaded.photo_weight == 0.4
     query = {"words": catalogue.table["title"][3], "photo": catalogue.photos[5]}
     pd.testing.assert_frame_equal(loaded.search(**query), built.search(**query))
     with pytest.raises(TutorialError, match="built for 12 products that are not those of"):

@@ -1,0 +1,285 @@
+"""Serving the search app: ``mmtutorial app``.
+
+The page of ``app.make`` behind Voila, on this machine only. Voila gives each visitor a kernel of
+their own; one is always ready ahead of the next visitor, with its page made and its model warm.
+"""
+
+import errno
+import hashlib
+import importlib.util
+import logging
+import multiprocessing
+import os
+import socket
+import sys
+import tempfile
+import webbrowser
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from mmtutorial import TutorialError
+from mmtutorial.app import MAX_BYTES
+from mmtutorial.checks import hushed
+from mmtutorial.datasets.folder import build_once
+from mmtutorial.lessons import find_lessons, plan, read_profiles, select
+from mmtutorial.paths import ROOT, cache_home
+
+HOST = "127.0.0.1"
+
+
+def serve(dataset="demo", port=8866, browser=True, model=None):
+    """Serve the page on 127.0.0.1 with Voila until Ctrl-C.
+
+    The model is trained, or loaded, and all products are embedded before the server starts; what
+    comes of it is kept in the cache, and kernels map it into their memory. Voila preheats one
+    kernel at a time; the address is printed when the first one is warm.
+
+    ``dataset``: "demo", "fashion" or the path of your own; ``model``: the name or the folder of a
+    ``BaseRetriever``, instead of the one that lesson 00 trains on that catalogue.
+    Raises ``TutorialError`` where Voila is missing, the port is taken, or as lesson 00 would.
+    """
+    if importlib.util.find_spec("voila") is None:
+        raise TutorialError("voila is not installed; pip install 'mmtutorial[app]'")
+    from tornado.ioloop import PeriodicCallback
+
+    _check_port(port)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # here and in all that is started below
+    # In a process of its own, as what TensorFlow has once taken, it does not give back.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as builder:
+        home = builder.submit(build, dataset, model).result()
+    address = f"http://{HOST}:{port}"
+    with tempfile.TemporaryDirectory(prefix="mmtutorial-app-") as folder:
+        ready, failed = Path(folder, "ready"), Path(folder, "failed")  # the kernel's word
+        server = _server(_write_notebook(Path(folder), dataset, home, model), port)
+
+        def tell():
+            if not ready.exists():
+                return
+            waiting.stop()
+            if failed.exists():
+                server.ioloop.stop()
+                return
+            print(f"The shop is open: {address} (Ctrl-C closes it)", flush=True)
+            if browser:
+                webbrowser.open(address)
+
+        waiting = PeriodicCallback(tell, 200)
+        waiting.start()
+        print("Warming up…", flush=True)
+        server.start()  # until Ctrl-C, or SIGTERM
+        if failed.exists():
+            raise TutorialError(f"the page could not be made:\n{failed.read_text('utf-8')}")
+    print("Closed.")
+
+
+def _check_port(port):
+    """Raise a ``TutorialError`` if nothing can listen there: Voila would take another one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as fault:
+            taken = fault.errno == errno.EADDRINUSE
+            why = "is taken by another program" if taken else f"cannot be used ({fault.strerror})"
+            raise TutorialError(f"port {port} {why}; choose another one with --port") from fault
+
+
+def build(dataset, model=None) -> Path:
+    """Make the search for a catalogue, or find it in the cache: its folder, for ``load_shop``."""
+    with hushed():
+        import keras  # noqa: F401 - what is imported below needs it
+    from mmtutorial.search import ProductSearch
+
+    settings = _lesson_settings(dataset)
+    catalogue = _catalogue(dataset, settings)
+    if model is None:
+        from mmtutorial.contrastive import train_or_load
+
+        names = ("epochs", "batch_size", "learning_rate", "dim", "image_encoder", "text_encoder")
+        parts = catalogue.split(seed=settings["SEED"])
+        retriever = train_or_load(
+            parts.train,
+            parts.validation,
+            seed=settings["SEED"],
+            **{name: settings[name.upper()] for name in names},
+        )
+    else:
+        from mmtutorial.base_model import load_model
+
+        retriever = load_model(model)
+    digest = hashlib.blake2b(digest_size=12)
+    for column in ("id", "title", "photo_hash"):
+        digest.update("\n".join(catalogue.table[column]).encode())
+    for weight in retriever.model.get_weights():
+        digest.update(np.ascontiguousarray(weight).data)
+    digest.update(Path(__file__).with_name("search.py").read_bytes())
+    return build_once(
+        cache_home() / "searches" / f"{catalogue.name}-{digest.hexdigest()}",
+        lambda folder: ProductSearch(retriever, catalogue).save(folder),
+    )
+
+
+def load_shop(dataset, home, model=None):
+    """The ``ProductSearch`` that ``build`` left in ``home``."""
+    with hushed():
+        import keras  # noqa: F401
+    from mmtutorial.search import ProductSearch
+
+    load_retriever = None  # the usual one
+    if model is not None:
+        from mmtutorial.base_model import load_model as load_retriever
+    catalogue = _catalogue(dataset, _lesson_settings(dataset))
+    return ProductSearch.load(home, catalogue, load_retriever)
+
+
+def _lesson_settings(dataset):
+    """The parameters that lesson 00 has in the quick profile: the same model, trained once."""
+    folder = ROOT / "notebooks"
+    lessons = find_lessons(folder)
+    (first,) = select(lessons, ["00"])
+    profiles = read_profiles(folder, lessons)
+    given = plan(lessons, [first], profiles, profile="quick", dataset=dataset, parameters={})
+    return {**first.parameters, **given[first.name]}
+
+
+def _catalogue(dataset, settings):
+    from mmtutorial.catalogue import load_catalogue
+
+    return load_catalogue(dataset, max_products=settings["MAX_PRODUCTS"]).cleaned()
+
+
+def _write_notebook(folder, dataset, home, model):
+    """The notebook that Voila serves: one cell. It runs where the command was given.
+
+    When it is through it leaves the file ``ready`` in ``folder``, and ``failed`` before if it is.
+    """
+    import nbformat
+    from ipykernel.kernelspec import write_kernel_spec
+
+    source = f"""
+import os, traceback
+from pathlib import Path
+
+os.chdir({os.getcwd()!r})
+folder = Path({str(folder)!r})
+try:
+    from IPython.display import HTML, display
+
+    from mmtutorial import app, serve
+
+    shop = serve.load_shop({dataset!r}, {str(home)!r}, {model!r})
+    display(HTML(serve.IN_THE_BROWSER), app.make(shop))
+except Exception:
+    (folder / "failed").write_text(traceback.format_exc(), encoding="utf-8")
+finally:
+    (folder / "ready").touch()
+"""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source)],
+        metadata={
+            "title": "Product search",
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        },
+    )
+    # "python3" means this interpreter, whatever kernels the user has installed.
+    launch = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f"]
+    write_kernel_spec(
+        folder / "kernels" / "python3", overrides={"argv": [*launch, "{connection_file}"]}
+    )
+    os.environ["JUPYTER_PATH"] = str(folder)
+    path = folder / "app.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def _server(notebook, port):
+    """Voila for that notebook: this machine only, nothing from elsewhere, no file but the page."""
+    from traitlets.config import Config
+    from voila.app import Voila
+
+    own = "'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
+    config = Config()
+    config.Voila.ip = HOST
+    config.Voila.port = port
+    config.Voila.port_retries = 0
+    config.Voila.open_browser = False
+    config.Voila.log_level = logging.ERROR
+    config.Voila.config_file_paths = []
+    config.Voila.tornado_settings = {
+        # Voila's page asks a CDN for icons; a shop that works offline should not.
+        "headers": {"Content-Security-Policy": f"default-src {own}; frame-ancestors 'self'"},
+        "allow_remote_access": False,  # no other name for this machine: DNS rebinding
+        "local_hostnames": ["localhost", HOST],
+        "ws_ping_interval": 0,  # no proxy on the way that would cut a silent connection
+        "websocket_max_message_size": MAX_BYTES + 1_000_000,
+    }
+    config.VoilaConfiguration.preheat_kernel = True
+    config.VoilaConfiguration.default_pool_size = 1
+    config.VoilaConfiguration.file_allowlist = []
+    # A closed page ends its kernel; one that vanished without a word is ended after a while.
+    config.AsyncMappingKernelManager.cull_idle_timeout = 600
+    config.AsyncMappingKernelManager.cull_interval = 60
+    server = Voila(config=config, notebook_path=str(notebook))
+    server.initialize([])
+    return server
+
+
+# ipywidgets' upload button opens a dialog by a click on an <input> that is not in the page. Here
+# that click takes a dropped file instead, where there is one; and a file that is too large for
+# the connection is stopped in the browser.
+IN_THE_BROWSER = """
+<style>
+body, #rendered_cells, .jp-Cell, .jp-OutputArea-output
+  { background: white !important; margin: 0; padding: 0 !important; }
+.jp-OutputPrompt, .jp-InputPrompt, [data-mime-type="application/vnd.jupyter.stderr"]
+  { display: none !important; }
+body.dropping .shop { outline: 3px dashed #2f5f8f; outline-offset: -6px; }
+</style>
+<script>
+(() => {
+  let dropped = null;
+  const say = (text) => {
+    const place = document.querySelector(".shop [role=status]");
+    if (place) place.textContent = text;
+  };
+  const open = HTMLInputElement.prototype.click;
+  HTMLInputElement.prototype.click = function () {
+    if (this.type !== "file") return open.call(this);
+    if (!this.guarded) {
+      this.guarded = true;
+      this.addEventListener("change", (event) => {
+        const file = this.files[0];
+        if (!file || file.size <= MAX_BYTES) return;
+        event.stopImmediatePropagation();
+        say(`“${file.name}” has ${Math.round(file.size / 1e6)} MB; a photo may have ` +
+          `${MAX_BYTES / 1e6}: make it smaller, or take another one`);
+      }, { capture: true });
+    }
+    if (!dropped) return open.call(this);
+    this.files = dropped;
+    dropped = null;
+    this.dispatchEvent(new Event("change"));
+  };
+  addEventListener("click", (event) => {  // another list: start at its top
+    if (event.target.closest(".shop .card button, .shop .pages button"))
+      document.querySelector(".shop .heading").scrollIntoView();
+  });
+  const over = (event, on) => {
+    if (![...event.dataTransfer.types].includes("Files")) return;
+    event.preventDefault();
+    document.body.classList.toggle("dropping", on);
+  };
+  addEventListener("dragover", (event) => over(event, true));
+  addEventListener("dragleave", (event) => over(event, false));
+  addEventListener("drop", (event) => {
+    over(event, false);
+    const button = document.querySelector(".shop .widget-upload");
+    if (!button || !event.dataTransfer.files.length) return;
+    dropped = event.dataTransfer.files;
+    button.click();
+  });
+})();
+</script>
+""".replace("MAX_BYTES", str(MAX_BYTES))

@@ -1,0 +1,574 @@
+"""The search app: its parts, its page driven from Python, and the served page in a browser."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from small_catalogue import TINY, small_catalogue
+
+from mmtutorial import TutorialError, app, base_model, serve
+from mmtutorial.catalogue import Catalogue, load_catalogue
+from mmtutorial.cli import main
+from mmtutorial.search import ProductSearch
+from mmtutorial.similarity import unit_length
+from mmtutorial.text import Vocabulary
+
+COLOURS = {"red": "红色", "green": "绿色", "navy blue": "藏青色"}
+KINDS = {"tee": ("Tshirts", "T恤"), "bag": ("Handbags", "手提包")}
+
+
+def table(copies=4):
+    """Each colour and kind ``copies`` times; titles say "tee", the catalogue says Tshirts."""
+    rows = [
+        {
+            "title": f"Acme {colour.title()} {kind.title()}",
+            "title_zh": f"Acme {chinese}{kind_zh}",
+            "colour": colour.title(),
+            "article_type": article_type,
+            "brand": "Acme",
+            "price": 10.0 * (n + 1),
+        }
+        for n in range(copies)
+        for colour, chinese in COLOURS.items()
+        for kind, (article_type, kind_zh) in KINDS.items()
+    ]
+    found = pd.DataFrame(rows)
+    found.insert(0, "id", [f"{n:03d}" for n in range(len(found))])
+    return found
+
+
+class ByWords:
+    """A retriever whose space one can read: one axis a word; a photo shows its colour."""
+
+    vocabulary = Vocabulary(["red", "green", "navy", "tee", "bag"])
+
+    def embed_photos(self, photos):
+        shown = np.asarray(photos, "float32")[:, 0, 0] / 255  # (n, 3)
+        return unit_length(np.pad(shown, ((0, 0), (0, 2))) + 1e-3)
+
+    def embed_texts(self, texts):
+        words = self.vocabulary.words
+        return unit_length([[word in text.lower() for word in words] for text in texts])
+
+
+@pytest.fixture(scope="module")
+def shop():
+    products = table()
+    photos = np.zeros((len(products), 80, 60, 3), dtype="uint8")
+    for row, colour in enumerate(products["colour"]):
+        photos[row, ..., [name.title() for name in COLOURS].index(colour)] = 255
+    return ProductSearch(ByWords(), Catalogue("<b>six</b>", products, photos))
+
+
+@pytest.fixture
+def page(shop):
+    return app.make(shop, per_page=5)
+
+
+def said(page):
+    return re.sub("<[^>]*>", "", page.message.value)
+
+
+def shown(page):
+    """The titles of the cards that are not hidden."""
+    faces = [one.face.value for one in page.cards if "hidden" not in one._dom_classes]
+    return [re.search('class="title">([^<]*)<', face).group(1) for face in faces]
+
+
+def ask(page, text):
+    page.query.value = text
+    page.go.click()
+
+
+def send(page, content, name="mine.jpg"):
+    page.upload.value = (
+        {"name": name, "type": "", "size": len(content), "content": memoryview(content),
+         "last_modified": pd.Timestamp(0, tz="UTC").to_pydatetime()},
+    )  # fmt: skip
+
+
+def encoded(format="PNG", mode="RGB", size=(60, 80), colour=0):
+    buffer = io.BytesIO()
+    Image.new(mode, size, colour).save(buffer, format)
+    return buffer.getvalue()
+
+
+# What a query says -----------------------------------------------------------------------------
+
+
+def test_a_partner_is_what_goes_with_a_term_and_not_what_goes_with_everything():
+    left = [["tee", "new"]] * 3 + [["shoe", "new"]] * 5
+    right = [["Tshirts", "Casual"]] * 3 + [["Shoes", "Casual"]] * 4 + [["Shoes"]]
+    assert app.partners(left, right, sure=0.8) == {
+        "tee": "Tshirts", "shoe": "Shoes", "new": "Casual",
+    }  # fmt: skip
+    assert app.partners(left, right, sure=0.9)["shoe"] == "Shoes"
+    assert "new" not in app.partners(left, right, sure=0.9)  # 7 of 8
+    assert app.partners(left, right, sure=0.8, least=4).keys() == {"shoe", "new"}
+    assert app.partners(left, [[]] * 8, sure=0.8) == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("a red tee", [("colour", "Red"), ("article_type", "Tshirts")]),
+        ("T-shirt, GREEN", [("article_type", "Tshirts"), ("colour", "Green")]),
+        ("ACME red", [("brand", "Acme"), ("colour", "Red")]),
+        ("navy blue handbag", [("colour", "Navy Blue"), ("article_type", "Handbags")]),
+        ("red red", [("colour", "Red")]),
+        ("Acme's", [("brand", "Acme")]),
+        ("something else", []),
+        ("", []),
+    ],
+)
+def test_attributes_are_read_by_value_or_by_a_word_that_titles_use(query, expected):
+    assert app.QueryReader(table()).attributes(query) == expected
+
+
+def test_chinese_is_read_through_the_two_titles_of_each_product():
+    reader = app.QueryReader(table())
+    assert reader.translated("红色手提包") == "red bag"
+    assert reader.translated("green bag") == "green bag"
+    without = app.QueryReader(table().assign(title_zh=""))
+    assert without.translated("红色手提包") == "红色手提包"
+
+
+def test_a_misspelt_word_gets_the_nearest_known_one():
+    reader = app.QueryReader(table())
+    assert reader.close_to("gren bagg") == ["green", "bag"]
+    assert reader.close_to("green xylophone") == []
+
+
+# Uploads ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", app.FORMATS)
+def test_a_photo_of_any_size_becomes_ours(format):
+    photo = app.read_upload(encoded(format, size=(300, 400), colour=(255, 0, 0)), "a")
+    assert photo.shape == (80, 60, 3) and photo.dtype == np.uint8
+    assert (np.abs(photo[40, 30].astype(int) - (255, 0, 0)) < 8).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no photo"),
+        (b"%PDF-1.4 hello", "is no photo"),
+        (b"\xff\xd8\xff\xe0 no more", "is no photo"),
+        (encoded("TIFF"), "take one of JPEG, PNG"),
+        (encoded("JPEG", size=(300, 400))[:-400], "cannot be used"),
+        (encoded(size=(5, 5)), "5 x 5 pixels"),
+        (encoded(mode="1", size=(8000, 8000)), "60 million pixels"),
+        (encoded(mode="1", size=(14000, 14000)), "60 million pixels"),  # Pillow refuses by itself
+        (bytes(app.MAX_BYTES + 1), "has 15 MB"),
+    ],
+    ids=["empty", "pdf", "broken", "tiff", "cut", "tiny", "bomb", "larger bomb", "too large"],
+)
+def test_a_hostile_upload_is_refused_in_a_sentence(content, message):
+    with pytest.raises(TutorialError, match=message) as fault:
+        app.read_upload(content, "x.jpg")
+    assert str(fault.value).startswith("“x.jpg” ")
+
+
+# The page, driven from Python ------------------------------------------------------------------
+
+
+def test_it_opens_with_the_whole_shop_and_a_hint(page):
+    assert "Type what you are looking for" in said(page)
+    assert len(shown(page)) == 5
+    assert "24 products, page 1 of 5" in page.place.value
+
+
+def test_a_search_shows_the_best_first_and_says_why(page):
+    ask(page, "green bag")
+    assert shown(page)[:4] == ["Acme Green Bag"] * 4
+    assert page.asked == [("colour", "Green"), ("article_type", "Handbags")]
+    face = page.cards[4].face.value
+    assert "✓ Green" in face and "✗ Tshirts, not Handbags" in face
+    score, photo, title = (float(number) for number in re.findall(r">(-?\d\.\d\d)<", face))
+    assert abs(photo + title - score) < 0.015
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", "Type what you are looking for"),
+        ("   ", "Type what you are looking for"),
+        ("qwertz", "No title has a word of “qwertz”: try other words"),
+        ("grean", "did you mean green?"),
+        ("red" * 100, "300 characters are too many: describe it in up to 200"),
+        ("<script>alert(1)</script>", "No title has a word of"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_gets_a_sentence(page, query, message):
+    ask(page, "red")
+    ask(page, query)
+    assert message in said(page).replace("&lt;", "<")
+    assert "Acme Red" not in "".join(shown(page)) or not query.strip()
+
+
+def test_nothing_that_others_wrote_becomes_markup(shop):
+    evil = '<img src=x onerror="alert(1)">'
+    products = shop.catalogue.table.assign(title=f"red {evil}", colour=evil, brand=evil + "&")
+    products.loc[0, "brand"] = "Bolt"
+    page = app.make(ProductSearch(ByWords(), Catalogue(evil, products, shop.catalogue.photos)))
+    ask(page, f"red {evil}")
+    assert page.asked == [("colour", evil)]
+    send(page, b"no photo", name=evil)
+    page.cards[0].more.click()
+    ask(page, evil)
+    widgets = [page, *page.children]
+    for one in widgets:
+        widgets += getattr(one, "children", ()) if one is not page else ()
+    markup = [one.value for one in widgets if type(one).__name__ == "HTML"]
+    assert len(markup) > 12
+    assert not any(evil in value for value in markup)
+    assert any("&lt;img src=x" in value for value in markup)
+
+
+def test_filters_and_prices_narrow_what_is_found(page):
+    page.filters["colour"].value = "Red"
+    assert "8 products" in page.place.value
+    page.price.value = (10, 20)
+    assert "4 products" in page.place.value
+    ask(page, "bag")
+    assert shown(page) == ["Acme Red Bag"] * 2 + ["Acme Red Tee"] * 2
+    page.reset.click()
+    assert page.where() == {} and "24 products" in page.place.value
+
+
+def test_what_was_read_in_the_query_can_be_made_the_filter(page):
+    ask(page, "green tee")
+    page.narrow.click()
+    assert page.where() == {"article_type": "Tshirts", "colour": "Green"}
+    assert shown(page) == ["Acme Green Tee"] * 4
+
+
+def test_filters_that_nothing_passes_say_so(page):
+    page.price.value = (11, 12)
+    assert "No product passes" in said(page) and shown(page) == []
+
+
+def test_pages_go_on_and_come_to_an_end(page):
+    ask(page, "red bag")
+    seen = []
+    for number in range(1, 6):
+        assert f"page {number} of 5" in page.place.value
+        seen += [one.row for one in page.cards if "hidden" not in one._dom_classes]
+        page.later.click()
+    assert sorted(seen) == list(range(24))
+    assert page.later.disabled
+    page.earlier.click()
+    assert "page 4 of 5" in page.place.value
+
+
+def test_similar_products_leave_out_the_product_itself_and_lead_back(page):
+    ask(page, "red bag")
+    row = page.cards[0].row
+    page.cards[0].more.click()
+    assert "Similar to" in page.heading.value and "23 products" in page.place.value
+    rows = [one.row for one in page.cards]
+    assert row not in rows
+    assert set(shown(page)[:3]) == {"Acme Red Bag"}
+    page.back.click()
+    assert page.cards[0].row == row and "red bag" in page.heading.value
+
+
+def test_an_uploaded_photo_and_the_slider(page):
+    ask(page, "bag")
+    send(page, encoded(colour=(0, 255, 0)))
+    page.slider.value = 1.0
+    assert all("Green" in title for title in shown(page))
+    page.slider.value = 0.0
+    assert all("Bag" in title for title in shown(page))
+    send(page, b"no photo")
+    assert "“mine.jpg” is no photo" in said(page)
+    assert page.photo[0, 0].tolist() == [0, 255, 0]  # the one before stays
+    page.remove.click()
+    assert page.photo is None and "your photo" not in page.heading.value
+
+
+def test_titles_in_chinese_and_a_chinese_query(page):
+    page.language.value = "title_zh"
+    ask(page, "绿色T恤")
+    assert shown(page)[0] == "Acme 绿色T恤"
+    assert "read as: green" in page.heading.value
+
+
+def test_a_fault_of_ours_is_a_sentence_too_and_goes_to_the_terminal(page, monkeypatch, capsys):
+    def broken(texts):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(page.shop.retriever, "embed_texts", broken, raising=False)
+    monkeypatch.setattr(sys, "__stderr__", sys.stderr)
+    ask(page, "red")
+    assert said(page).startswith("Something went wrong here.")
+    assert "secret detail" in capsys.readouterr().err
+
+
+def test_a_catalogue_of_ids_and_titles_will_do():
+    products = table()[["id", "title"]]
+    photos = np.zeros((len(products), 80, 60, 3), dtype="uint8")
+    page = app.make(ProductSearch(ByWords(), Catalogue("bare", products, photos)))
+    ask(page, "red tee")
+    assert shown(page)[0] == "Acme Red Tee" and page.filters == {} and page.price is None
+
+
+# Serving ---------------------------------------------------------------------------------------
+
+
+def test_the_command_passes_everything_on(monkeypatch):
+    given = []
+    monkeypatch.setattr(serve, "serve", lambda *args, **options: given.append((args, options)))
+    words = "app --dataset shoes --port 9 --no-browser --model fashion-base"
+    assert CliRunner().invoke(main, words.split()).exit_code == 0
+    assert CliRunner().invoke(main, ["app"]).exit_code == 0
+    assert given == [
+        (("shoes",), {"port": 9, "browser": False, "model": "fashion-base"}),
+        (("demo",), {"port": 8866, "browser": True, "model": None}),
+    ]
+    assert CliRunner().invoke(main, ["app", "--port", "70000"]).exit_code == 2
+
+
+def test_a_taken_port_is_named_before_anything_is_trained():
+    with socket.socket() as other:
+        other.bind((serve.HOST, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = CliRunner().invoke(main, ["app", "--port", str(port)])
+    assert done.exit_code == 1
+    assert done.output == (
+        f"Error: port {port} is taken by another program; choose another one with --port\n"
+    )
+
+
+def test_without_voila_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(serve.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(TutorialError, match=r"pip install 'mmtutorial\[app\]'"):
+        serve.serve()
+
+
+def test_it_takes_the_model_of_lesson_00():
+    """Its quick profile: the lesson's own parameters, less epochs."""
+    assert serve._lesson_settings("demo")["EPOCHS"] == 10
+    assert serve._lesson_settings("fashion")["BATCH_SIZE"] == 256
+    assert serve._lesson_settings("/some/where")["DIM"] == 128
+
+
+@pytest.fixture
+def own(tmp_path):
+    """The folder of a small catalogue as its owner might have it."""
+    catalogue = small_catalogue(300)
+    folder = tmp_path / "own"
+    (folder / "photos").mkdir(parents=True)
+    for name, photo in zip(catalogue.table["id"], catalogue.photos, strict=True):
+        Image.fromarray(photo).resize((150, 200)).save(folder / "photos" / f"{name}.png")
+    names = {"id": "sku", "title": "name", "colour": "color"}
+    products = catalogue.table[[*names]].rename(columns=names)
+    products.to_csv(folder / "products.csv", index=False)
+    (folder / "columns.json").write_text(json.dumps(names))
+    return folder
+
+
+@pytest.mark.slow
+def test_another_model_can_be_put_in_and_is_embedded_once(own, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path / "cache"))
+    catalogue = load_catalogue(own).cleaned()
+    base_model.BaseRetriever.new(catalogue, {**base_model.SETTINGS, **TINY}).save(tmp_path / "m")
+    home = serve.build(str(own), str(tmp_path / "m"))
+    monkeypatch.setattr(ProductSearch, "save", None)  # not called again
+    assert serve.build(str(own), str(tmp_path / "m")) == home
+    shop = serve.load_shop(str(own), str(home), str(tmp_path / "m"))
+    assert isinstance(shop.retriever, base_model.BaseRetriever)
+    page = app.make(shop)
+    ask(page, "red bars")
+    assert len(shown(page)) == 12 and page.asked == [("colour", "Red")]
+
+
+# The served page in a browser ------------------------------------------------------------------
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind((serve.HOST, 0))
+        return probe.getsockname()[1]
+
+
+def start(*arguments):
+    """``mmtutorial app``, when it says that it is open: the process and its address."""
+    command = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from mmtutorial.cli import main; main()"
+    )
+    options = ["--no-browser", "--port", str(free_port()), *arguments]
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, "app", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
+    )  # fmt: skip
+    late = threading.Timer(400, process.kill)  # what never opens must not hang the tests
+    late.start()
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "The shop is open" in line:
+            late.cancel()
+            return process, re.search(r"http://[\d.:]+", line).group()
+    late.cancel()
+    pytest.fail("".join(lines))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no chromium here")
+    with playwright.sync_playwright() as started:
+        yield started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+
+
+@pytest.fixture(scope="module")
+def served():
+    pytest.importorskip("voila")
+    process, address = start()
+    yield SimpleNamespace(process=process, address=address)
+    process.kill()
+
+
+def visit(browser, address, width):
+    """A page of the shop, when its products are there; what the page itself complains of."""
+    view = browser.new_page(viewport={"width": width, "height": 850})
+    view.set_default_timeout(60_000)
+    view.complaints = []
+    view.on("pageerror", lambda error: view.complaints.append(str(error)))
+    view.on("dialog", lambda dialog: (view.complaints.append(dialog.message), dialog.dismiss()))
+    view.goto(address)
+    view.wait_for_selector(".shop .card img")
+    return view
+
+
+def wait_for(view, selector, text):
+    view.wait_for_function(
+        "([where, what]) => document.querySelector(where).innerText.includes(what)",
+        arg=[f".shop {selector}", text],
+    )
+
+
+def upload(view, **file):
+    with view.expect_file_chooser() as chooser:
+        view.click(".shop .widget-upload")
+    chooser.value.set_files(files=[file])
+
+
+def titles(view):
+    return view.locator(".shop .card:not(.hidden) .title").all_inner_texts()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_visit(browser, served, width):
+    view = visit(browser, served.address, width)
+    view.fill(".shop .bar input", "black hat")
+    view.keyboard.press("Enter")
+    wait_for(view, "h2", "black hat")
+    by_words = titles(view)
+    assert len(by_words) == 12 and sum("Hat" in title for title in by_words[:4]) >= 3
+    view.locator(".shop summary").first.click()
+    assert "its photo" in view.locator(".shop details").first.inner_text()
+
+    skirt = view.evaluate("document.querySelector('.shop .card img').src").split(",")[1]
+    upload(view, name="a.jpg", mimeType="image/jpeg", buffer=base64.b64decode(skirt))
+    wait_for(view, "h2", "and your photo")
+    both = titles(view)
+    view.locator(".shop .slide [role=slider]").focus()
+    view.keyboard.press("End")
+    view.wait_for_function(
+        "before => [...document.querySelectorAll('.shop .card .title')]"
+        ".some((one, n) => one.innerText !== before[n])",
+        arg=both,
+    )
+    view.click("text=Remove photo")
+
+    for name, content, message in [
+        ("a.pdf", b"%PDF", "is no photo"),
+        ("bomb.png", encoded(mode="1", size=(14000, 14000)), "60 million pixels"),
+        ("big.jpg", bytes(app.MAX_BYTES + 1000), "a photo may have 15"),
+    ]:
+        upload(view, name=name, mimeType="image/jpeg", buffer=content)
+        wait_for(view, "[role=status]", message)
+    for text, message in [
+        ("", "Type what you are looking for"),
+        ("<img src=x onerror=alert(1)>", "No title has a word of “<img src=x"),
+    ]:
+        view.fill(".shop .bar input", text)
+        view.click(".shop .bar button.mod-primary")
+        wait_for(view, "[role=status]", message)
+    assert view.locator(".shop img[src=x]").count() == 0
+    assert "Traceback" not in view.content()
+    assert view.evaluate("document.body.scrollWidth") <= width
+    assert view.complaints == []
+    view.close()
+
+
+@pytest.mark.slow
+def test_a_catalogue_of_ones_own(browser, own):
+    """Foreign column names, photos of another size, nothing but titles and a colour."""
+    process, address = start("--dataset", str(own))
+    try:
+        view = visit(browser, address, 390)
+        view.fill(".shop .bar input", "green boxes")
+        view.keyboard.press("Enter")
+        wait_for(view, "h2", "green boxes")
+        assert "Colour: Green" in view.inner_text(".shop .heading")
+        assert view.locator(".shop select", has_text="Colour: any").count() == 1
+        assert len(titles(view)) == 12
+        assert view.complaints == []
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+@pytest.mark.slow
+def test_a_kernel_that_fails_is_said_instead_of_waited_for(tmp_path):
+    """What was built is gone when the kernel looks for it."""
+    pytest.importorskip("voila")
+    code = (
+        "from mmtutorial import serve\n"
+        f"serve.build = lambda *_: {str(tmp_path)!r}\n"
+        "serve.ProcessPoolExecutor = lambda *_: __import__('concurrent.futures')"
+        ".futures.ThreadPoolExecutor(1)\n"
+        "from mmtutorial.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "app", "--no-browser", "--port", str(free_port())]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "the page could not be made" in done.stderr
+    assert "no saved search can be read from" in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_closes_the_shop_and_leaves_nothing_running(served):
+    import psutil
+
+    below = psutil.Process(served.process.pid).children(recursive=True)
+    assert below
+    served.process.send_signal(signal.SIGINT)
+    assert "Closed." in served.process.stdout.read()
+    assert served.process.wait(30) == 0
+    time.sleep(1)
+    assert not [one for one in below if psutil.pid_exists(one.pid) and one.status() != "zombie"]
