@@ -102,18 +102,18 @@ def test_another_version_is_a_note_that_names_both(tmp_path):
 
 def test_a_missing_package_is_a_fault_if_the_course_needs_it(tmp_path, monkeypatch):
     lock = tmp_path / "requirements.lock"
-    lock.write_text("papermill==2.6\nmilvus-lite==3.2\n")
+    lock.write_text("papermill==2.6\ngensim==4.4\n")
     version = metadata.version
 
     def without(name):
-        if name in ("papermill", "milvus-lite"):
+        if name in ("papermill", "gensim"):
             raise metadata.PackageNotFoundError(name)
         return version(name)
 
     monkeypatch.setattr(checks.metadata, "version", without)
     finding = only(checks.check_versions(lock))
     assert (finding.status, finding.found) == ("fault", "missing: papermill")
-    lock.write_text("milvus-lite==3.2\n")
+    lock.write_text("gensim==4.4\n")
     assert only(checks.check_versions(lock)).status == "ok"
 
 
