@@ -32,9 +32,10 @@ from mmtutorial.contrastive import (
     settle_averages,
     title_groups,
 )
-from mmtutorial.images import PHOTO_SHAPE
+from mmtutorial.images import PHOTO_SHAPE, residual_block
 from mmtutorial.metrics import recall, reciprocal_rank, relevance_in_order
 from mmtutorial.paths import ROOT, cache_home
+from mmtutorial.search import best, places_of
 from mmtutorial.similarity import unit_length
 from mmtutorial.tokens import Vocabulary, WordsAndNgrams
 
@@ -95,25 +96,11 @@ def photo_encoder(dim, widths, classes):
     for stage, width in enumerate(widths[1:], start=1):
         if stage > 1:
             x = layers.MaxPooling2D(2, padding="same", name=f"pool_{stage}")(x)
-        x = _residual_block(x, width, f"block_{stage}")
+        x = residual_block(x, width, f"block_{stage}")
     mean = layers.GlobalAveragePooling2D(name="mean")(x)
     most = layers.GlobalMaxPooling2D(name="most")(x)
     features = layers.Concatenate(name="features")([mean, most])  # (batch, 2 · widths[-1])
     return keras.Model(photo, _vector_and_heads(features, dim, classes), name="photo_encoder")
-
-
-def _residual_block(x, width, name):
-    """relu(short(x) + F(x)), F: convolution, normalisation, relu, convolution, normalisation."""
-
-    def convolved(x, size, step):
-        convolution = layers.Conv2D(
-            width, size, padding="same", use_bias=False, name=f"{name}_conv_{step}"
-        )
-        return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm_{step}")(convolution(x))
-
-    y = layers.ReLU(name=f"{name}_relu_1")(convolved(x, 3, 1))
-    y = layers.Add(name=f"{name}_add")([convolved(x, 1, "short"), convolved(y, 3, 2)])
-    return layers.ReLU(name=f"{name}_relu_2")(y)
 
 
 def text_encoder(vocabulary_size, dim, classes, width=128):
@@ -670,10 +657,9 @@ def measure(retriever, asking, gallery):
 
 
 def _measured(scores, queries, gallery):
-    rows = np.arange(len(scores))[:, None]
-    best = np.argpartition(-scores, 10, axis=1)[:, :10]
-    best = best[rows, np.argsort(-scores[rows, best], axis=1)]
-    grades = relevance_in_order(list(queries), gallery.table["id"].to_numpy()[best], queries)
+    ids = gallery.table["id"].to_numpy()
+    rows, _ = best(scores, 10, places_of(ids))
+    grades = relevance_in_order(list(queries), ids[rows], queries)
     counts = np.array([len(answers) for answers in queries.values()])
     return {
         "R@1": float(recall(grades, counts, 1).mean()),

@@ -24,7 +24,7 @@ from mmtutorial.cleaning import normalise_title
 from mmtutorial.datasets import fashion
 from mmtutorial.datasets.folder import read_queries
 from mmtutorial.metrics import chance, run_from_top_k
-from mmtutorial.search import mix, top_k
+from mmtutorial.search import best, mix, places_of, top_k
 
 TASKS = {  # the protocol's name → our column
     "category": "category",
@@ -211,19 +211,13 @@ def best_hits(retriever, texts, products, ids, fusion, depth=DEPTH, block=100):
 
     In blocks of queries, so that the scores of all pairs never lie in memory at once.
     """
-    place = np.argsort(np.argsort(ids.astype(str), kind="stable"), kind="stable")
-    depth = min(depth, len(ids))
-    rows = np.empty((len(texts), depth), dtype="int64")
-    best = np.empty((len(texts), depth), dtype="float32")
+    places, found = places_of(ids), []
     for start in range(0, len(texts), block):
         queries = retriever.read_texts(texts[start : start + block])
         scores = add_parts(retriever.score_parts(queries, products, fusion), fusion)
-        least = np.partition(scores, -depth, axis=1)[:, -depth]
-        for n, of_query in enumerate(scores, start=start):
-            candidates = np.flatnonzero(of_query >= least[n - start])  # ties stand for election
-            order = np.lexsort((place[candidates], -of_query[candidates]))[:depth]
-            rows[n], best[n] = candidates[order], of_query[candidates[order]]
-    return rows, best
+        found.append(best(scores, min(depth, len(ids)), places))
+    rows, scores = zip(*found, strict=True)
+    return np.concatenate(rows), np.concatenate(scores)
 
 
 def strictly_falling(scores):

@@ -134,7 +134,7 @@ def residual_encoder(dim=128, widths=(64, 128, 256)):
     x = layers.ReLU(name="relu_1")(x)
     for block, width in enumerate(widths[1:], start=1):
         x = layers.MaxPooling2D(name=f"pool_{block}")(x)
-        x = _residual_block(x, width, f"block_{block}")
+        x = residual_block(x, width, f"block_{block}")
     x = layers.GlobalAveragePooling2D(name="average")(x)  # (batch, widths[-1])
     return keras.Model(photo, layers.Dense(dim, name="project")(x), name="residual_encoder")
 
@@ -144,8 +144,13 @@ def _rescaled():
     return photo, layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(photo)
 
 
-def _residual_block(x, width, name):
-    """relu(x + F(x)), where F is convolution, normalisation, relu, convolution, normalisation."""
+def residual_block(x, width, name):
+    """relu(x + F(x)), where F is convolution, normalisation, relu, convolution, normalisation.
+
+    ``(batch, height, width, channels)`` symbolic → the same with ``width`` channels; ``name``
+    begins the names of its layers. He et al. 2016, arXiv:1512.03385, figure 2; where the number of
+    channels changes, a 1 × 1 convolution brings x to it first. Used in lesson 03.
+    """
 
     def convolved(x, size, step):
         x = layers.Conv2D(width, size, padding="same", use_bias=False, name=f"{name}_conv_{step}")(

@@ -312,6 +312,7 @@ SCALE = 15.0  # what a cosine is multiplied with to become a score, to begin wit
 
 
 def _number(model, name, start):
+    """A weight that is one number, ``start`` at first."""
     return model.add_weight(shape=(), initializer=keras.initializers.Constant(start), name=name)
 
 
@@ -343,12 +344,9 @@ class TwoTower(keras.Model):
         self.product_tower = layers.Dense(dim, name="product_tower", **plain)  # B
         self.query_tower.build((None, dim))
         self.product_tower.build((None, 2 * dim))
-        start = keras.initializers.Constant
-        self.log_scale = self.add_weight(
-            shape=(), initializer=start(np.log(SCALE)), name="log_scale"
-        )
+        self.log_scale = _number(self, "log_scale", np.log(SCALE))
         # Few candidates are relevant: only the pointwise loss needs to know, and starts there.
-        self.offset = self.add_weight(shape=(), initializer=start(-10.0), name="offset")
+        self.offset = _number(self, "offset", -10.0)
 
     def call(self, inputs):
         query = self._query(inputs["query"])[:, None]  # (batch, 1, dim)

@@ -38,10 +38,10 @@ def top_k(queries, gallery, k, ids, block=256):
     """
     queries, gallery = np.atleast_2d(queries), np.asarray(gallery)
     _check(queries, gallery, k, ids)
-    return _top_k(queries, gallery, k, _places(ids), block)
+    return _top_k(queries, gallery, k, places_of(ids), block)
 
 
-def _places(ids):
+def places_of(ids):
     """Where each row stands in the order of ids: ``(n_products,) int64``."""
     places = np.empty(len(ids), dtype="int64")
     places[np.argsort(np.asarray(ids, dtype=str), kind="stable")] = np.arange(len(ids))
@@ -49,18 +49,30 @@ def _places(ids):
 
 
 def _top_k(queries, gallery, k, places, block=256):
-    rows = np.empty((len(queries), k), dtype="int64")
-    scores = np.empty((len(queries), k), dtype="float32")
-    for start in range(0, len(queries), block):
-        block_scores = queries[start : start + block] @ gallery.T  # (block, n_products)
-        least = np.partition(block_scores, -k, axis=1)[:, -k]  # the k-th best score of each query
-        for n, row_scores in enumerate(block_scores, start=start):
-            # All that tie with the k-th best stand for election, or the cut would pick at random.
-            candidates = np.flatnonzero(row_scores >= least[n - start])
-            order = np.lexsort((places[candidates], -row_scores[candidates]))[:k]
-            rows[n] = candidates[order]
-            scores[n] = row_scores[rows[n]]
-    return rows, scores
+    found = [
+        best(queries[start : start + block] @ gallery.T, k, places)
+        for start in range(0, len(queries), block)
+    ]
+    if not found:
+        return np.empty((0, k), "int64"), np.empty((0, k), "float32")
+    rows, scores = zip(*found, strict=True)
+    return np.concatenate(rows), np.concatenate(scores)
+
+
+def best(scores, k, places):
+    """The ``k`` best columns of each row of scores; equal scores in the order of ``places``.
+
+    ``scores``: ``(n_queries, n_products)`` float; ``places``: as from ``places_of``. Returns
+    ``rows`` ``(n_queries, k) int64``, best first, and their scores, float32.
+    """
+    rows = np.empty((len(scores), k), dtype="int64")
+    least = np.partition(scores, -k, axis=1)[:, -k]  # the k-th best score of each query
+    for n, of_query in enumerate(scores):
+        # All that tie with the k-th best stand for election, or the cut would pick at random.
+        candidates = np.flatnonzero(of_query >= least[n])
+        order = np.lexsort((places[candidates], -of_query[candidates]))[:k]
+        rows[n] = candidates[order]
+    return rows, np.take_along_axis(scores, rows, axis=1).astype("float32", copy=False)
 
 
 def _check(queries, gallery, k, ids):
@@ -109,7 +121,7 @@ class ProductSearch:
             )
         _check(gallery[:1], gallery, 1, catalogue.table["id"])
         self.gallery = gallery
-        self._places = _places(catalogue.table["id"])
+        self._places = places_of(catalogue.table["id"])
 
     def save(self, folder):
         """Write the model and the products' vectors into ``folder``; ``load`` reads them."""
@@ -175,12 +187,12 @@ class ProductSearch:
         """The ``k`` best products as a table: ``row``, ``score``, and the catalogue's columns.
 
         ``photo_weight`` (0 to 1) is how much of a mixed query is photo. ``page`` 2 holds the
-        next ``k``; what is beyond the last product is an empty table.
+        next ``k``; where there are fewer products the table is shorter, or empty.
 
         ``where`` filters: ``{"gender": "women"}``, one of several values as a list,
         ``{"colour": ["red", "pink"]}``, numbers from a pair on, ``{"price": (10, 50)}``, both
         ends included. Raises ``TutorialError`` for a column that is not there, ``k`` or ``page``
-        below 1, and as ``embed_query`` does.
+        below 1, a range of what is no number, and as ``embed_query`` does.
         """
         return self.nearest(self.embed_query(words, photo, photo_weight), k, where, page)
 
@@ -233,6 +245,11 @@ class ProductSearch:
                     f"no column {column!r} to filter by; there are {', '.join(table.columns)}"
                 )
             if isinstance(wanted, tuple):
+                if len(wanted) != 2 or not pd.api.types.is_numeric_dtype(table[column]):
+                    raise TutorialError(
+                        f"{column!r}: {wanted!r} is no range of numbers; for one of several values "
+                        "give a list"
+                    )
                 fits &= table[column].between(*wanted).to_numpy()
             else:
                 fits &= table[column].isin([wanted] if np.isscalar(wanted) else wanted).to_numpy()

@@ -95,6 +95,8 @@ def test_search_by_words_by_photo_and_by_both(shop, tmp_path):
         ({"words": "red", "k": 0}, "k=0 products of page 1: both start from 1"),
         ({"words": "red", "page": 0}, "page 0"),
         ({"words": "red", "where": {"size": "XL"}}, "no column 'size'.*there are id, title"),
+        ({"words": "red", "where": {"kind": ("bag", "shoe")}}, "no range of numbers.*give a list"),
+        ({"words": "red", "where": {"price": (1, 2, 3)}}, "no range of numbers"),
         ({"words": "red", "photo": np.zeros((80, 60, 3), "uint8"), "photo_weight": 2}, "0 to 1"),
     ],
 )
