@@ -10,6 +10,7 @@ import pytest
 
 each_other_backend = pytest.mark.parametrize("backend", ["jax", "torch"])
 
+FIND_TESTS = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
 REPORT = """
 import json
 import keras
@@ -24,12 +25,8 @@ def run_on(backend, code):
     """
     pytest.importorskip(backend)
     done = subprocess.run(
-        [sys.executable, "-c", code + REPORT],
-        env={
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            "PYTHONPATH": str(Path(__file__).parent),
-        },
+        [sys.executable, "-c", FIND_TESTS + code + REPORT],
+        env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
         timeout=600,
