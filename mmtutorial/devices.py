@@ -19,6 +19,14 @@ def has_gpu():
     return any(device.startswith(("gpu", "cuda")) for device in devices())
 
 
+def steps_per_call(steps):
+    """How many training steps one call of the backend does, to be ``steps_per_execution``.
+
+    Many in one call save much of the time of a small model; PyTorch takes step after step.
+    """
+    return 1 if keras.backend.backend() == "torch" else steps
+
+
 def require_gpu():
     """Raise ``TutorialError`` with the remedy where there is no GPU."""
     if not has_gpu():

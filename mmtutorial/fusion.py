@@ -21,6 +21,7 @@ from keras import layers, ops
 
 from mmtutorial import TutorialError
 from mmtutorial.contrastive import MAX_SCALE, contrastive_loss, title_groups
+from mmtutorial.devices import steps_per_call
 
 FUSIONS: dict[str, type[keras.Layer]] = {}
 
@@ -486,9 +487,9 @@ def train_fusion(fusion, pairs, steps=300, batch_size=128, learning_rate=1e-3, d
     layer = make_fusion(fusion) if isinstance(fusion, str) else fusion
     space = FusedSpace(layer, pairs.photo.shape[1])
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    each = min(25, steps)  # steps in a line of the log, and in one call of the backend
+    each = min(25, steps)  # steps in a line of the log
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-4)
-    space.compile(optimizer=optimizer, steps_per_execution=each)
+    space.compile(optimizer=optimizer, steps_per_execution=steps_per_call(each))
     batches = fusion_batches(pairs, steps // each * each, batch_size, dropout, seed)
     history = space.fit(
         batches, steps_per_epoch=each, epochs=steps // each, shuffle=False, verbose=0

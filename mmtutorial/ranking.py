@@ -17,6 +17,7 @@ import pandas as pd
 from keras import layers, ops
 
 from mmtutorial import TutorialError
+from mmtutorial.devices import steps_per_call
 
 # ---------------------------------------------------------------------------------------------
 # Losses: scores and grades, (queries, candidates) each → a scalar
@@ -431,9 +432,8 @@ def train(model, lists, loss="softmax", epochs=10, learning_rate=1e-3):
         return of(scores, grades)
 
     optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=1e-4)
-    # A round in one call of the backend saves half the time; PyTorch takes step after step.
-    steps = 1 if keras.backend.backend() == "torch" else len(lists)
-    model.compile(optimizer, loss=in_keras_order, steps_per_execution=steps)
+    calls = steps_per_call(len(lists))  # a round in one call saves half the time
+    model.compile(optimizer, loss=in_keras_order, steps_per_execution=calls)
     found = model.fit(lists, epochs=epochs, verbose=0).history["loss"]
     if not np.isfinite(found).all():
         raise TutorialError("the loss turned NaN: train again with a lower learning rate")
