@@ -48,7 +48,7 @@ SAVE_EVERY = 25  # steps
 LEAST = 5  # products that an attribute value needs to become a class
 
 SETTINGS = {
-    "epochs": 40,
+    "epochs": 28,
     "decay": 0.25,  # the last quarter of the epochs: the learning rate falls, all is trained on
     "batch_size": 512,
     "learning_rate": 1.5e-3,
@@ -57,6 +57,17 @@ SETTINGS = {
     "widths": (32, 64, 128, 256),
     "ema": 0.995,
     "seed": 0,
+    "without": (),  # which of PARTS to leave out, to see what each is worth (lesson 20)
+}
+
+PARTS = {  # what can be left out → what is then done instead
+    "attribute heads": "neither half learns to name attributes",
+    "n-grams": "the bag holds words only",
+    "title twins": "products of the same title are wrong answers to each other",
+    "word order": "no LSTM, the mean of the bag alone",
+    "attribute phrases": "no bare attribute value is learnt from",
+    "augmentation": "every photo as it is, each time",
+    "weight averages": "the weights of the last step",
 }
 
 
@@ -72,11 +83,21 @@ class TitleTokens(WordsAndNgrams):
 
     WORDS = 16
 
+    def __init__(self, word_list, length=128, buckets=2**14, ngrams=True):
+        super().__init__(word_list, length, buckets)
+        self.ngrams = ngrams
+
     def encode(self, texts):
         """Texts → ``(n, 144)`` int32, both parts padded on the right with 0."""
         texts = list(texts)
         in_order = Vocabulary(self.words, self.WORDS).encode(texts)
-        return np.concatenate([in_order, super().encode(texts)], axis=1)
+        plain = Vocabulary(self.words, self.length)
+        bag = super().encode(texts) if self.ngrams else plain.encode(texts)
+        return np.concatenate([in_order, bag], axis=1)
+
+    def get_config(self):
+        """What the constructor needs to make the same again, as JSON can hold it."""
+        return {**super().get_config(), "ngrams": self.ngrams}
 
 
 def photo_encoder(dim, widths, classes):
@@ -103,10 +124,11 @@ def photo_encoder(dim, widths, classes):
     return keras.Model(photo, _vector_and_heads(features, dim, classes), name="photo_encoder")
 
 
-def text_encoder(vocabulary_size, dim, classes, width=128):
+def text_encoder(vocabulary_size, dim, classes, word_order=True, width=128):
     """Words in order through a BiLSTM, beside the mean of words and n-grams → vector and heads.
 
-    While training, whole tokens are left out at random, so that no single word is relied on.
+    Without ``word_order`` there is no BiLSTM. While training, whole tokens are left out at random,
+    so that no single word is relied on.
     ``(batch, 144)`` int32 (``TitleTokens``) → ``{"vector": (batch, dim), head: (batch, n)}``.
     """
     tokens = keras.Input((None,), dtype="int32", name="tokens")
@@ -118,9 +140,10 @@ def text_encoder(vocabulary_size, dim, classes, width=128):
     bag = layers.Dropout(0.2, noise_shape=(None, None, 1), name="drop_bag")(
         embed(tokens[:, split:])
     )
-    order = layers.Bidirectional(layers.LSTM(width), name="bilstm")(words)  # (batch, 2 · width)
-    mean = layers.GlobalAveragePooling1D(name="mean")(bag)  # (batch, width)
-    features = layers.Concatenate(name="features")([order, mean])
+    features = layers.GlobalAveragePooling1D(name="mean")(bag)  # (batch, width)
+    if word_order:
+        order = layers.Bidirectional(layers.LSTM(width), name="bilstm")(words)
+        features = layers.Concatenate(name="features")([order, features])  # (batch, 3 · width)
     return keras.Model(tokens, _vector_and_heads(features, dim, classes), name="text_encoder")
 
 
@@ -138,6 +161,8 @@ class AttributeDualEncoder(DualEncoder):
     ``(batch, heads)`` and ``values`` ``(batch, attributes)`` (numbers of attribute values, -1
     where unknown) and ``phrase``, the value number that each row of ``phrases`` spells out.
     """
+
+    without = ()  # of PARTS; those that are losses are left out here
 
     def call(self, inputs, training=False):
         photo = self.image_encoder(inputs["photo"], training=training)
@@ -157,16 +182,22 @@ class AttributeDualEncoder(DualEncoder):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         photo, text, group = y_pred["photo"], y_pred["text"], y["group"]
         loss = contrastive_loss(photo, text, group, self.scale)
-        for side in ("photo", "text"):
-            loss += (
-                PHRASE_WEIGHT
-                / 2
-                * phrase_loss(y_pred["phrase"], y_pred[side], y["phrase"], y["values"], self.scale)
-            )
+        asked = (y_pred["phrase"], y["phrase"], y["values"])
+        # Times 0 where left out: so every weight has a gradient, be it zero.
+        loss += ("attribute phrases" not in self.without) * self._phrase_losses(photo, text, *asked)
+        loss += ("attribute heads" not in self.without) * self._head_losses(y["classes"], y_pred)
+        return loss
+
+    def _phrase_losses(self, photo, text, phrases, asked, values):
+        both = [phrase_loss(phrases, side, asked, values, self.scale) for side in (photo, text)]
+        return PHRASE_WEIGHT * (both[0] + both[1]) / 2
+
+    def _head_losses(self, classes, y_pred):
+        loss = 0.0
         for number, (head, weight) in enumerate(HEADS.items()):
             for side, share in (("photo", 1.0), ("text", TEXT_HEADS)):
                 wrong = keras.losses.sparse_categorical_crossentropy(
-                    y["classes"][:, number], y_pred[f"{side}_{head}"], from_logits=True
+                    classes[:, number], y_pred[f"{side}_{head}"], from_logits=True
                 )
                 loss += share * weight * ops.mean(wrong)
         return loss
@@ -176,15 +207,18 @@ def phrase_loss(phrases, products, asked, values, scale):
     """Softmax cross-entropy of attribute phrases over the batch: every product that fits is right.
 
     ``phrases``: ``(n, dim)``, ``products``: ``(batch, dim)``, unit rows; ``asked``: ``(n,)`` the
-    value number of each phrase; ``values``: ``(batch, attributes)``, those of the products. The
-    target mass is shared by all products that bear the value (Khosla et al. 2020,
-    arXiv:2004.11362, eq. 2). Returns a scalar in nats, above what sharing costs.
+    value number of each phrase; ``values``: ``(batch, attributes)``, those of the products; -1
+    is no value, and a phrase of none does not count. The target mass is shared by all products
+    that bear the value (Khosla et al. 2020, arXiv:2004.11362, eq. 2). Returns a scalar in nats,
+    above what sharing costs.
     """
     logits = scale * ops.matmul(phrases, ops.transpose(products))  # (n, batch)
     fits = ops.cast(ops.any(asked[:, None, None] == values[None], axis=-1), "float32")
     share = fits / ops.maximum(ops.sum(fits, axis=1, keepdims=True), 1)
     surplus = ops.sum(share * ops.log(ops.maximum(share, 1e-9)), axis=1)
-    return ops.mean(surplus - ops.sum(share * ops.log_softmax(logits, axis=1), axis=1))
+    losses = surplus - ops.sum(share * ops.log_softmax(logits, axis=1), axis=1)  # (n,)
+    counts = ops.cast(asked >= 0, "float32")
+    return ops.sum(counts * losses) / ops.maximum(ops.sum(counts), 1)
 
 
 # What it learns from ----------------------------------------------------------------------------
@@ -235,13 +269,19 @@ class LabelledBatches:
     training sees what an uninterrupted one would have seen. An epoch is ``steps`` batches.
     """
 
-    def __init__(self, catalogue, tokeniser, labels, batch_size, steps, seed=0, n_phrases=64):
+    def __init__(
+        self, catalogue, tokeniser, labels, batch_size, steps, seed=0, n_phrases=64, without=()
+    ):
         self.photos = catalogue.photos
+        self.augment = augment if "augmentation" not in without else lambda photos, rng: photos
         self.tokens = tokeniser.encode(catalogue.table["title"])
-        self.groups = title_groups(catalogue).astype("int32")
+        twins = "title twins" not in without
+        groups = title_groups(catalogue) if twins else np.arange(len(catalogue))
+        self.groups = groups.astype("int32")
         self.classes = labels.class_numbers(catalogue.table)
         self.values = labels.value_numbers(catalogue.table)
-        self.phrases = tokeniser.encode([value for _, value in labels.phrases])
+        values = [value for _, value in labels.phrases]
+        self.phrases = tokeniser.encode([*values, ""])  # number -1, nothing known, is the last
         self.batch_size, self.steps, self.seed, self.n_phrases = batch_size, steps, seed, n_phrases
         self.set_epoch(0, np.arange(len(catalogue)))
 
@@ -261,7 +301,7 @@ class LabelledBatches:
         columns = (known * rng.random(known.shape)).argmax(axis=1)
         asked = self.values[spoken, columns]
         x = {
-            "photo": augment(self.photos[rows], rng),
+            "photo": self.augment(self.photos[rows], rng),
             "tokens": self.tokens[rows],
             "phrases": self.phrases[asked],
         }
@@ -309,6 +349,9 @@ def train_base(train_part, validation_part, settings=None, name="base"):
     on; the last epochs, while the learning rate falls, train on it too.
     """
     settings = {**SETTINGS, **(settings or {})}
+    unknown = sorted(set(settings["without"]) - set(PARTS))
+    if unknown:
+        raise TutorialError(f"no part {unknown[0]!r} to leave out; there are {', '.join(PARTS)}")
     home = training_folder(train_part, validation_part, settings, name)
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "lock"):  # two at once: the second waits, then has little left to do
@@ -319,6 +362,11 @@ def _train(train_part, validation_part, settings, home):
     keras.utils.set_random_seed(settings["seed"])
     retriever = BaseRetriever.new(train_part, settings)
     steps = len(train_part) // settings["batch_size"]
+    if len(validation_part) < 10:
+        raise TutorialError(
+            f"{len(validation_part)} validation products are too few to choose the late fusion "
+            "on, at least 10 are needed: use more products"
+        )
     if steps == 0:
         raise TutorialError(
             f"{len(train_part)} training products do not fill one batch of "
@@ -327,7 +375,7 @@ def _train(train_part, validation_part, settings, home):
     everything = join(train_part, validation_part)
     batches = LabelledBatches(
         everything, retriever.vocabulary, retriever.labels, settings["batch_size"], steps,
-        settings["seed"],
+        settings["seed"], without=settings["without"],
     )  # fmt: skip
     model = retriever.model
     model.compile(optimizer=_optimizer(settings), jit_compile=False)
@@ -335,38 +383,49 @@ def _train(train_part, validation_part, settings, home):
     retriever.trained_on, retriever.n_products = fingerprints(everything.table), len(everything)
     decay_from = settings["epochs"] - round(settings["decay"] * settings["epochs"])
     done = _restore(retriever, home / "state.npz")  # steps
+    total = steps * settings["epochs"]
+    bar = tqdm(desc="training", initial=done, total=total, file=sys.stdout, mininterval=5)
     for epoch in range(done // steps, settings["epochs"]):
         began = time.time()
         if epoch >= decay_from and not retriever.fusion:
-            with averaged(model, batches):
+            with averaged(model, batches, settings["without"]):
                 chosen = choose_fusion(retriever, validation_part, everything)
             retriever.fusion = chosen["fusion"]
             _log(home, epochs=epoch, **chosen)
-        elif epoch < decay_from and epoch % 5 == 0 and epoch > 0:
-            with averaged(model, batches):
+        elif epoch < decay_from and epoch % max(5, settings["epochs"] // 8) == 0 and epoch > 0:
+            with averaged(model, batches, settings["without"]):
                 _log(home, epochs=epoch, **measure(retriever, validation_part, validation_part))
         products = everything if epoch >= decay_from else train_part
         batches.set_epoch(epoch, np.arange(len(products)))
         losses = []
-        bar = tqdm(range(done % steps, steps), f"epoch {epoch + 1}", file=sys.stdout, mininterval=5)
-        for number in bar:
+        for number in range(done % steps, steps):
             rate = _learning_rate(settings, epoch + number / steps, decay_from)
             model.optimizer.learning_rate.assign(rate)
             losses.append(float(model.train_on_batch(*batches[number])))
             if not np.isfinite(losses[-1]):
                 raise TutorialError("the loss turned NaN: train again with a lower learning rate")
             done += 1
+            bar.update()
             if done % SAVE_EVERY == 0 or done % steps == 0:
                 _save(retriever, done, home / "state.npz")
         seconds = round(time.time() - began)
         _log(home, epochs=epoch + 1, loss=float(np.mean(losses)), seconds=seconds)
-    _average(model, batches)
+    bar.close()
+    retriever.log = _read_log(home)
+    batches.set_epoch(settings["epochs"], np.arange(len(everything)))  # whether just trained or not
+    _average(model, batches, settings["without"])
     return retriever
 
 
 def _log(home, **line):
     with open(home / "log.jsonl", "a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")
+
+
+def _read_log(home):
+    file = home / "log.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [json.loads(line) for line in lines]
 
 
 def _restore(retriever, file):
@@ -398,24 +457,26 @@ def _variables(model):
 
 
 @contextlib.contextmanager
-def averaged(model, batches):
+def averaged(model, batches, without=()):
     """Inside, the model has its averaged weights; afterwards those that training goes on with."""
     kept = [ops.convert_to_numpy(variable) for variable in model.variables]
-    _average(model, batches)
+    _average(model, batches, without)
     yield
     for variable, value in zip(model.variables, kept, strict=True):
         variable.assign(value)
 
 
-def _average(model, batches):
+def _average(model, batches, without=()):
     """Take the weights' moving averages, and the batch statistics that belong to them."""
-    model.optimizer.finalize_variable_values(model.trainable_variables)
+    if "weight averages" not in without:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     settle_averages(model.image_encoder, batches)
 
 
 def training_folder(train_part, validation_part, settings, name="base"):
     """Where the state of that training is kept."""
-    parts = [list(part.table["id"]) for part in (train_part, validation_part)]
+    seen = ["id", "title", "photo_hash", *PHRASES]
+    parts = [part.table[seen].to_numpy().tolist() for part in (train_part, validation_part)]
     shape = {key: value for key, value in settings.items() if key not in ("epochs", "decay")}
     text = json.dumps([VERSION, shape, parts], sort_keys=True)
     digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
@@ -464,18 +525,21 @@ class BaseRetriever:
     """
 
     def __init__(
-        self, model, vocabulary, labels, settings, fusion=None, trained_on=None, n_products=0
-    ):
+        self, model, vocabulary, labels, settings, fusion=None, trained_on=None, n_products=0,
+        log=None,
+    ):  # fmt: skip
         self.model, self.vocabulary, self.labels = model, vocabulary, labels
         self.settings = settings
         self.fusion = fusion or {}  # head → λ
         self.trained_on = trained_on or set()  # ``fingerprints`` of its training products
         self.n_products = n_products  # how many those were
+        self.log = log or []  # of its training: a dict an epoch, and a dict a measurement
 
     @classmethod
     def new(cls, train_part, settings):
         """Untrained; vocabulary and labels are fitted on the training part."""
         vocabulary = TitleTokens.fit(train_part.table["title"])
+        vocabulary.ngrams = "n-grams" not in settings["without"]
         labels = Labels.fit(train_part.table)
         return cls(build(len(vocabulary), labels.classes, settings), vocabulary, labels, settings)
 
@@ -556,6 +620,7 @@ class BaseRetriever:
             "settings": self.settings,
             "products": self.n_products,
             "fusion": self.fusion,
+            "log": self.log,
             "classes": self.labels.classes,
             "phrases": self.labels.phrases,
             "vocabulary": self.vocabulary.get_config(),
@@ -590,8 +655,9 @@ def load_model(name):
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         labels = Labels(config["classes"], config["phrases"])
+        settings = {**SETTINGS, **config["settings"]}  # what is newer than the file: as ever
         vocabulary = TitleTokens(**config["vocabulary"])
-        model = build(len(vocabulary), labels.classes, config["settings"])
+        model = build(len(vocabulary), labels.classes, settings)
         with np.load(folder / "weights.npz") as weights:
             for n, variable in enumerate(_weights(model)):
                 variable.assign(weights[f"w{n}"])
@@ -602,8 +668,8 @@ def load_model(name):
             "damaged, or was written by another version; fetch or train it again"
         ) from fault
     return BaseRetriever(
-        model, vocabulary, labels, config["settings"], config["fusion"], trained_on,
-        config["products"],
+        model, vocabulary, labels, settings, config["fusion"], trained_on,
+        config["products"], config.get("log"),
     )  # fmt: skip
 
 
@@ -630,8 +696,11 @@ def build(vocabulary_size, classes, settings):
     """The untrained model, its weights made."""
     model = AttributeDualEncoder(
         photo_encoder(settings["dim"], settings["widths"], classes),
-        text_encoder(vocabulary_size, settings["dim"], classes),
+        text_encoder(
+            vocabulary_size, settings["dim"], classes, "word order" not in settings["without"]
+        ),
     )
+    model.without = tuple(settings["without"])
     tokens = np.ones((1, 144), dtype="int32")
     model({"photo": np.zeros((1, *PHOTO_SHAPE)), "tokens": tokens, "phrases": tokens})
     return model

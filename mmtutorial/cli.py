@@ -178,7 +178,7 @@ def sweep(lesson, parameters, seeds, dataset, profile, jobs, force, results):
 @click.option(
     "--model",
     metavar="NAME_OR_PATH",
-    help="Evaluate this model, by its name or folder. Without it, one is trained.",
+    help="Evaluate this model, by its name (fashion-base) or folder. Without it, one is trained.",
 )
 @click.option(
     "--profile",
@@ -216,7 +216,7 @@ def benchmark(products, qrels, model, profile, photo_weight, output):
 @click.option(
     "--model",
     metavar="NAME_OR_PATH",
-    help="Search with this model, by its name or folder. Without it, lesson 00's.",
+    help="Search with this model, by its name (fashion-base) or folder. Without it, lesson 00's.",
 )
 @click.option(
     "--port",

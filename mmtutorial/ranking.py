@@ -17,6 +17,8 @@ import pandas as pd
 from keras import layers, ops
 
 from mmtutorial import TutorialError
+from mmtutorial.catalogue import title_queries
+from mmtutorial.cleaning import normalise_title
 from mmtutorial.devices import steps_per_call
 
 # ---------------------------------------------------------------------------------------------
@@ -224,6 +226,41 @@ def attribute_grades(wanted, table):
         asked = (wanted[name] != "").to_numpy()[:, None]
         misses += (differs & asked) * np.int8(2 if name == KIND else 1)
     return np.maximum(2 - misses, 0).astype("int8")
+
+
+def exam_queries(catalogue, parts, n=400, least=20, seed=0):
+    """Queries that find as little by copying as can be: ``{query: {id: grade}}``, and where from.
+
+    A product's title finds itself. So: the catalogue's own queries, without those that are titles
+    word for word; if that leaves half of them or fewer, up to ``n`` composed from ``parts.test``
+    (``attribute_queries``) that are no titles and that at most ten products answer, none of them
+    in train or validation; if those are fewer than ``least``, the test titles after all
+    (``title_queries``). Used in lesson 20; lesson 09 shows the steps.
+    """
+    titles = set(catalogue.table["title"].map(normalise_title))
+
+    def copied(query):
+        return normalise_title(query) in titles
+
+    own = {query: answers for query, answers in catalogue.queries.items() if not copied(query)}
+    if len(own) > len(catalogue.queries) / 2:
+        return own, "the catalogue's own"
+    try:
+        made = attribute_queries(parts.test.table, 4 * n, spoken_types(parts.train.table), seed)
+    except TutorialError:
+        return title_queries(parts.test), "titles of test products"
+    facts = catalogue.table if catalogue.truth is None else catalogue.truth
+    grades = attribute_grades(made.wanted, facts)  # (queries, products)
+    ids = catalogue.table["id"].to_numpy()
+    tested = np.isin(ids, parts.test.table["id"].to_numpy())
+    answers = (grades == 2).sum(axis=1)
+    fit = (answers >= 1) & (answers <= 10) & (grades[:, ~tested].max(axis=1, initial=0) < 2)
+    fit &= [not copied(text) for text in made.texts]
+    chosen = np.flatnonzero(fit)[:n]
+    if len(chosen) < least:
+        return title_queries(parts.test), "titles of test products"
+    qrels = {made.texts[row]: dict.fromkeys(ids[grades[row] == 2], 1) for row in chosen}
+    return qrels, "composed from test products' attributes"
 
 
 # ---------------------------------------------------------------------------------------------

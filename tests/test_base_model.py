@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_catalogue import TINY, small_catalogue
 
-from mmtutorial import TutorialError, base_model
+from mmtutorial import TutorialError, base_model, benchmark
 from mmtutorial.base_model import (
     HEADS,
     PHRASES,
@@ -21,6 +21,10 @@ from mmtutorial.base_model import (
     phrase_loss,
     train_base,
 )
+from mmtutorial.catalogue import load_catalogue
+from mmtutorial.contrastive import contrastive_loss
+from mmtutorial.datasets import fashion
+from mmtutorial.paths import ROOT
 from mmtutorial.similarity import unit_length
 from mmtutorial.tokens import UNKNOWN, Vocabulary, WordsAndNgrams
 
@@ -60,6 +64,15 @@ def test_phrase_loss_is_zero_where_the_fitting_products_share_all_the_mass():
     assert float(phrase_loss(phrases, products, asked[::-1], values, 100.0)) > 100
 
 
+def test_a_phrase_of_which_nothing_is_known_does_not_count():
+    rows = np.eye(3, dtype="float32")
+    values = np.array([[0], [-1], [-1]])
+    alone = phrase_loss(rows[:1], rows, np.array([0]), values, 5.0)
+    beside = phrase_loss(rows[:2], rows, np.array([0, -1]), values, 5.0)
+    assert float(beside) == pytest.approx(float(alone))
+    assert float(phrase_loss(rows[:1], rows, np.array([-1]), values, 5.0)) == 0
+
+
 def test_phrase_loss_for_strangers_is_cross_entropy():
     rng = np.random.default_rng(0)
     rows = unit_length(rng.normal(size=(2, 5, 8)))
@@ -82,6 +95,16 @@ def test_title_tokens_are_the_words_then_the_bag():
     assert (found[:, :16] == Vocabulary(tokeniser.words, 16).encode(texts)).all()
     assert (found[:, 16:] == WordsAndNgrams(tokeniser.words).encode(texts)).all()
     assert (TitleTokens.fit(texts[:1], min_count=1).encode(texts)[1, 1:3] == UNKNOWN).all()
+
+
+def test_title_tokens_without_ngrams_are_the_words_twice():
+    tokeniser = TitleTokens.fit(["Acme red shirt"], min_count=1)
+    tokeniser.ngrams = False
+    found = tokeniser.encode(["red shirt"])
+    words = Vocabulary(tokeniser.words, 128).encode(["red shirt"])
+    assert (found[:, 16:] == words).all()
+    again = TitleTokens(**tokeniser.get_config())
+    assert (again.encode(["red shirt"]) == found).all()
 
 
 def test_rare_values_are_no_class_of_their_own(shop):
@@ -143,6 +166,41 @@ def test_augmenting_moves_and_hides_but_never_recolours(shop):
 # Training ---------------------------------------------------------------------------------------
 
 
+def without(shop, *parts):
+    settings = {**base_model.SETTINGS, **TINY, "without": parts}
+    keras.utils.set_random_seed(0)
+    retriever = BaseRetriever.new(shop, settings)
+    batches = LabelledBatches(
+        shop, retriever.vocabulary, retriever.labels, 16, 3, n_phrases=8, without=parts
+    )
+    return retriever, batches
+
+
+def test_leaving_out_every_part_leaves_the_contrastive_loss(shop):
+    retriever, batches = without(shop, *base_model.PARTS)
+    x, y = batches[0]
+    outputs = retriever.model(x)
+    plain = contrastive_loss(outputs["photo"], outputs["text"], y["group"], retriever.model.scale)
+    assert float(retriever.model.compute_loss(x, y, outputs)) == pytest.approx(float(plain))
+    whole, _ = without(shop)
+    assert float(whole.model.compute_loss(x, y, whole.model(x))) > float(plain) + 0.1
+
+
+def test_each_part_that_is_left_out_changes_something(shop):
+    (x, y), parameters = without(shop)[1][0], without(shop)[0].model.count_params()
+    other_x, other_y = without(shop, "augmentation", "title twins", "n-grams")[1][0]
+    rows = np.sort(without(shop)[1].order[:16])
+    assert (other_x["photo"] == shop.photos[rows]).all() and (x["photo"] != shop.photos[rows]).any()
+    assert len(np.unique(other_y["group"])) == 16 > len(np.unique(y["group"]))
+    assert (other_x["tokens"] > 0).sum() < (x["tokens"] > 0).sum()
+    assert without(shop, "word order")[0].model.count_params() < parameters
+
+
+def test_an_unknown_part_to_leave_out_is_named(shop):
+    with pytest.raises(TutorialError, match="no part 'bert' to leave out; there are attribute"):
+        train_base(shop, shop, {**TINY, "without": ["bert"]})
+
+
 def test_learning_rate_warms_up_stays_and_falls_to_zero():
     settings = {"epochs": 40, "learning_rate": 1.0}
     rates = [base_model._learning_rate(settings, epoch, 30) for epoch in (0, 1, 2, 20, 30, 35, 40)]
@@ -183,9 +241,24 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     for name, embed in (("photos", parts.train.photos[:8]), ("texts", ["Acme Men Red Bars"])):
         one, other = (getattr(each, f"embed_{name}")(embed) for each in (trained, resumed))
         assert np.allclose(one, other, atol=1e-3), name
+    again = train_base(parts.train, parts.validation, TINY)  # finished: read, not trained
+    photos = parts.train.photos[:8]
+    assert np.allclose(again.embed_photos(photos), resumed.embed_photos(photos), atol=1e-5)
+    assert again.log == resumed.log
     log = [json.loads(line) for line in next(tmp_path.rglob("log.jsonl")).read_text().splitlines()]
     assert [line["epochs"] for line in log] == [1, 1, 2]
     assert set(log[1]["fusion"]) == set(HEADS)  # chosen before the last epoch, on validation
+
+
+@pytest.mark.slow
+def test_a_catalogue_of_photos_and_titles_alone_trains(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path))
+    bare = small_catalogue(96)
+    bare.table[list(PHRASES)] = ""
+    parts = bare.split(seed=0, shares=(0.7, 0.3, 0.0))
+    retriever = train_base(parts.train, parts.validation, TINY)
+    assert all(np.isfinite(line["loss"]) for line in retriever.log if "loss" in line)
+    assert retriever.labels.phrases == []
 
 
 @pytest.mark.slow
@@ -299,3 +372,61 @@ def test_a_damaged_model_is_an_error(shop, untrained, tmp_path):
     (tmp_path / "weights.npz").write_bytes(b"PK nothing")
     with pytest.raises(TutorialError, match=r"cannot be read.*train it again"):
         load_model(tmp_path)
+
+
+# The model that comes with the course -----------------------------------------------------------
+
+
+def test_too_few_validation_products_are_an_error(shop):
+    with pytest.raises(TutorialError, match="5 validation products are too few"):
+        train_base(shop, shop.subset(np.arange(5)), TINY)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_model("fashion-base")
+
+
+def test_the_shipped_model_is_small_enough_to_ship():
+    folder = ROOT / "models" / "fashion-base"
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 30e6
+    assert "In-domain, trained from scratch" in (folder / "README.md").read_text("utf-8")
+
+
+def test_the_shipped_model_reads_queries(shipped):
+    read = shipped.read_texts(["Nike Men Red T-shirt", "Fossil Women Black Watch"])
+    for head, values in (
+        ("colour", ["Red", "Black"]),
+        ("gender", ["Men", "Women"]),
+        ("article_type", ["Tshirts", "Watches"]),
+    ):
+        found = np.array(shipped.labels.classes[head])[read[head].argmax(axis=1)]
+        assert list(found) == values
+    assert np.allclose(np.linalg.norm(read["vector"], axis=1), 1, atol=1e-5)
+
+
+def test_the_shipped_model_sees_colours(shipped):
+    """A shirt drawn in red and in blue: red is nearer to "red t-shirt"."""
+    photos = np.full((2, 80, 60, 3), 255, dtype="uint8")
+    photos[0, 15:70, 12:48] = (190, 20, 30)
+    photos[1, 15:70, 12:48] = (30, 50, 160)
+    scores = shipped.embed_texts(["red t-shirt", "blue t-shirt"]) @ shipped.embed_photos(photos).T
+    assert scores[0, 0] > scores[0, 1] and scores[1, 1] > scores[1, 0]
+
+
+@pytest.mark.slow
+def test_the_shipped_model_finds_photos_it_was_not_trained_on(shipped):
+    """KAGL queries over a sample of the photos; what their products are it was never told."""
+    try:
+        fashion.find()
+    except TutorialError as error:
+        pytest.skip(str(error))
+    catalogue = load_catalogue("fashion", max_products=3000)
+    benchmark.refuse_leaks(shipped, benchmark.split_for(catalogue).test)
+    found = base_model.measure(shipped, catalogue.subset(asked_for(catalogue)), catalogue)
+    assert found["R@10"] > 0.6
+
+
+def asked_for(catalogue):
+    ids = {product for answers in catalogue.queries.values() for product in answers}
+    return np.flatnonzero(catalogue.table["id"].isin(ids))

@@ -10,8 +10,10 @@ from keras import ops
 from other_backends import each_other_backend, run_on
 from scipy.stats import rankdata
 from sklearn.metrics import ndcg_score
+from small_catalogue import small_catalogue
 
 from mmtutorial import TutorialError, ranking
+from mmtutorial.catalogue import title_queries
 from mmtutorial.ranking import (
     ASKED,
     KIND,
@@ -307,6 +309,43 @@ def test_grades_by_hand():
     )
     wanted = shelf([{KIND: "Hats", "colour": "Red", "usage": "Party"}, {KIND: "Ties"}])
     assert attribute_grades(wanted, table).tolist() == [[2, 1, 1, 0, 0], [0, 0, 0, 0, 2]]
+
+
+@pytest.fixture
+def typed_shop():
+    """Its titles end in the type: "Acme Men Red Bars"."""
+    shop = small_catalogue(320)
+    shop.table["title"] = shop.table["title"].str.replace(r" \d+$", "", regex=True)
+    return shop
+
+
+def test_exam_queries_are_the_catalogues_own_unless_they_are_titles(typed_shop):
+    first = typed_shop.table.iloc[0]
+    title = {first["title"]: {first["id"]: 1}}
+    own = {"something for the beach": {first["id"]: 1}, "a present": {first["id"]: 1}}
+    parts = typed_shop.split(shares=(0.5, 0.1, 0.4))
+    typed_shop.queries = own | title
+    assert ranking.exam_queries(typed_shop, parts)[0] == own
+    typed_shop.queries = {"a present": {first["id"]: 1}} | title
+    assert "a present" not in ranking.exam_queries(typed_shop, parts)[0]
+
+
+def test_composed_exam_queries_ask_for_test_products_alone(typed_shop):
+    parts = typed_shop.split(seed=0, shares=(0.5, 0.1, 0.4))
+    qrels, source = ranking.exam_queries(typed_shop, parts, n=20, least=5)
+    assert "composed" in source and 5 <= len(qrels) <= 20
+    assert "titles" in ranking.exam_queries(typed_shop, parts, n=20, least=21)[1]
+    tested, titles = set(parts.test.table["id"]), set(typed_shop.table["title"].str.lower())
+    for query, answers in qrels.items():
+        assert set(answers) <= tested and 1 <= len(answers) <= 10
+        assert query not in titles
+
+
+def test_without_attributes_the_exam_asks_for_titles(typed_shop):
+    typed_shop.table[["article_type", "colour", "brand", "gender", "season"]] = ""
+    parts = typed_shop.split()
+    qrels, source = ranking.exam_queries(typed_shop, parts)
+    assert qrels == title_queries(parts.test) and "titles" in source
 
 
 def test_kept_queries_stay_together():
