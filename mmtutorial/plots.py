@@ -91,6 +91,7 @@ def intervals(values, low, high, xlabel="", axis=None):
     axis.axvline(0, color="#b04040", linestyle="--", linewidth=1)
     axis.set_yticks(range(len(values)), list(values.index))
     axis.set_ylim(len(values) - 0.5, -0.5)
+    axis.xaxis.set_major_locator(MaxNLocator(6))  # or small steps run into each other
     axis.set_xlabel(xlabel)
     axis.spines[["top", "right"]].set_visible(False)
     return axis
