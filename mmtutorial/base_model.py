@@ -543,45 +543,45 @@ class BaseRetriever:
         labels = Labels.fit(train_part.table)
         return cls(build(len(vocabulary), labels.classes, settings), vocabulary, labels, settings)
 
-    def read_photos(self, photos, block=512, mirror=True):
+    def read_photos(self, photos, block=512, mirror=True, keys=("vector", *HEADS)):
         """``(n, 80, 60, 3)`` uint8 → ``{"vector": (n, dim), head: (n, classes)}``.
 
-        Vectors of unit length, probabilities for the heads; each photo is read twice, the second
-        time mirrored, and the mean is taken.
+        Vectors of unit length, probabilities for the heads, or those of them in ``keys``; each
+        photo is read twice, the second time mirrored, and the mean is taken.
         """
         found = []
         for start in range(0, len(photos), block):
             some = np.asarray(photos[start : start + block])
-            read = self._read(self.model.image_encoder, some)
+            read = self._read(self.model.image_encoder, some, keys)
             if mirror:
-                other = self._read(self.model.image_encoder, some[:, :, ::-1])
+                other = self._read(self.model.image_encoder, some[:, :, ::-1], keys)
                 read = {key: (value + other[key]) / 2 for key, value in read.items()}
             found.append(read)
         return _together(found)
 
-    def read_texts(self, texts, block=1024):
+    def read_texts(self, texts, block=1024, keys=("vector", *HEADS)):
         """n texts → the same of them; there is nothing to mirror."""
         tokens = self.vocabulary.encode(texts)
         found = [
-            self._read(self.model.text_encoder, tokens[start : start + block])
+            self._read(self.model.text_encoder, tokens[start : start + block], keys)
             for start in range(0, len(tokens), block)
         ]
         return _together(found)
 
-    def _read(self, encoder, inputs):
+    def _read(self, encoder, inputs, keys):
         outputs = encoder.predict_on_batch(inputs)
         return {
-            key: unit_length(value) if key == "vector" else softmax(value, axis=1)
-            for key, value in outputs.items()
+            key: unit_length(outputs[key]) if key == "vector" else softmax(outputs[key], axis=1)
+            for key in keys
         }
 
     def embed_photos(self, photos):
         """``(n, 80, 60, 3)`` uint8 → ``(n, dim)`` float32 of unit length."""
-        return self.read_photos(photos)["vector"]
+        return self.read_photos(photos, keys=("vector",))["vector"]
 
     def embed_texts(self, texts):
         """n texts → ``(n, dim)`` float32 of unit length."""
-        return self.read_texts(texts)["vector"]
+        return self.read_texts(texts, keys=("vector",))["vector"]
 
     def score_parts(self, queries, products, heads=tuple(HEADS)):
         """What the scores of the late fusion are added up from, ``(n_queries, n_products)`` each.
@@ -721,7 +721,7 @@ def add_parts(parts, fusion):
 def measure(retriever, asking, gallery):
     """Each title of ``asking`` against the photos of ``gallery``: R@1, R@10 and MRR@10."""
     queries = title_queries(asking)
-    photos = retriever.read_photos(gallery.photos, mirror=False)["vector"]
+    photos = retriever.read_photos(gallery.photos, mirror=False, keys=("vector",))["vector"]
     return _measured(retriever.embed_texts(queries) @ photos.T, queries, gallery)
 
 

@@ -9,6 +9,7 @@ title are those of Marqo-FashionCLIP (github.com/marqo-ai/marqo-FashionCLIP, ``c
 """
 
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from mmtutorial.catalogue import Catalogue, load_catalogue
 from mmtutorial.cleaning import normalise_title
 from mmtutorial.datasets import fashion
 from mmtutorial.datasets.folder import read_queries
+from mmtutorial.devices import has_gpu
 from mmtutorial.metrics import chance, run_from_top_k
 from mmtutorial.search import best, mix, places_of, top_k
 
@@ -209,12 +211,11 @@ def evaluate(retriever, catalogue, parts, output, photo_weight=PHOTO_WEIGHT):
         key: float(chance(name, counts, len(catalogue)).mean()) for key, name in MEASURES.items()
     }
     write_qrels(output / "qrels.trec", catalogue.queries)
-    results["attributes"] = {"photo_weight": photo_weight} | attribute_tasks(
-        retriever, products["vector"], catalogue, photo_weight
-    )
-    results["attributes_at_half"] = {"photo_weight": 0.5} | attribute_tasks(
-        retriever, products["vector"], catalogue, 0.5
-    )
+    titles = retriever.embed_texts(catalogue.table["title"])
+    for name, weight in (("attributes", photo_weight), ("attributes_at_half", 0.5)):
+        vectors = mix(products["vector"], titles, weight)
+        found = attribute_tasks(retriever, vectors, catalogue)
+        results[name] = {"photo_weight": weight} | found
     return results
 
 
@@ -314,13 +315,13 @@ def colour_stripper(colours):
 # The attribute tasks ----------------------------------------------------------------------------
 
 
-def attribute_tasks(retriever, photos, catalogue, photo_weight=PHOTO_WEIGHT):
+def attribute_tasks(retriever, vectors, catalogue):
     """P@1, P@10 and MRR@10 of the six tasks; every value that a product has is a query.
 
+    ``vectors``: ``(n_products, dim)`` of unit length, what each product stands in the gallery with.
     A value that fewer than ten products bear cannot reach P@10 = 1: ``P@10 ceiling`` is what a
     perfect ranking would get, ``P@10 of frequent values`` leaves those values out.
     """
-    vectors = mix(photos, retriever.embed_texts(catalogue.table["title"]), photo_weight)
     ids = catalogue.table["id"]
     results = {}
     for task, column in TASKS.items():
@@ -417,6 +418,7 @@ def write_card(folder, retriever, results):
         name=Path(folder).name,
         folder=Path(folder).name if Path(folder).parent.name == "models" else folder,
         hours=sum(line.get("seconds", 0) for line in retriever.log) / 3600,
+        device="a GPU" if has_gpu() else f"{os.cpu_count()} CPU cores",
         parameters=retriever.model.count_params() / 1e6,
         rows="\n".join(
             [
@@ -485,8 +487,8 @@ mmtutorial benchmark --products fashion --qrels QRELS.json --profile full --outp
 
 with the qrels that `mmtutorial data get fashion` fetches; `DIR/model/` is this folder. {epochs}
 epochs in batches of {batch_size}, AdamW at {learning_rate}; in the last quarter the rate falls and
-the validation part is trained on too; moving averages of the weights. {hours:.1f} hours on two busy
-CPU cores, by its log in `config.json`. An interrupted training goes on where it was.
+the validation part is trained on too; moving averages of the weights. {hours:.1f} hours on
+{device}, by the log in `config.json`. An interrupted training goes on where it was.
 
 ## Limits
 

@@ -235,17 +235,26 @@ def group_products(table, photos=None) -> np.ndarray:
     """
     hashes = table["photo_hash"] if photos is None else hash_photos(photos)
     titles = table["title"].map(normalise_title)
-    n = len(table)
-    edges, nodes = [], n
-    for values in (titles, hashes):  # a node for each title and hash, an edge to each product
-        codes, names = pd.factorize(np.asarray(values, dtype=object))
-        shared = np.flatnonzero(np.asarray(values, dtype=object) != "")
-        edges.append(np.stack([shared, nodes + codes[shared]]))
-        nodes += len(names)
-    rows, columns = np.concatenate(edges, axis=1)
-    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), (nodes, nodes))
-    labels = connected_components(graph, directed=False)[1][:n]
-    return pd.factorize(labels)[0]  # numbered in the order of the rows
+    rows, keys = [], []
+    for kind, values in (("title ", titles), ("photo ", hashes)):
+        values = np.asarray(values, dtype=object)
+        known = np.flatnonzero(values != "")
+        rows.append(known)
+        keys.append(kind + values[known])
+    return linked(len(table), np.concatenate(rows), np.concatenate(keys))
+
+
+def linked(n, items, keys) -> np.ndarray:
+    """A group number for each of ``n`` items, ``(n,) int``: those that share a key share it.
+
+    ``items``, ``keys``: as many of both, item ``items[i]``, 0 to n - 1, has the key ``keys[i]``.
+    What is linked through others is linked too. Numbered in the order of the items.
+    """
+    codes, names = pd.factorize(np.asarray(keys, dtype=object))
+    nodes = n + len(names)  # a node for each item and each key, an edge where an item has it
+    ones = np.ones(len(codes), dtype=np.int8)
+    graph = coo_array((ones, (np.asarray(items, dtype=int), n + codes)), (nodes, nodes))
+    return pd.factorize(connected_components(graph, directed=False)[1][:n])[0]
 
 
 def hash_photos(photos) -> list[str]:

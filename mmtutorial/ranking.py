@@ -17,7 +17,7 @@ import pandas as pd
 from keras import layers, ops
 
 from mmtutorial import TutorialError
-from mmtutorial.catalogue import title_queries
+from mmtutorial.catalogue import linked, title_queries
 from mmtutorial.cleaning import normalise_title
 from mmtutorial.devices import steps_per_call
 
@@ -261,6 +261,24 @@ def exam_queries(catalogue, parts, n=400, least=20, seed=0):
         return title_queries(parts.test), "titles of test products"
     qrels = {made.texts[row]: dict.fromkeys(ids[grades[row] == 2], 1) for row in chosen}
     return qrels, "composed from test products' attributes"
+
+
+def halves(qrels):
+    """Two halves of ``{query: {id: grade}}``, as even as can be, that share no product.
+
+    One is for choosing settings, the other for measuring: a product that is asked for in both
+    would be tuned on and tested with. Queries that share one go together. Used in lesson 20.
+    """
+    asked = [len(answers) for answers in qrels.values()]
+    products = [product for answers in qrels.values() for product in answers]
+    groups = linked(len(qrels), np.repeat(np.arange(len(qrels)), asked), products)
+    sizes = np.bincount(groups)
+    side, total = np.zeros(len(sizes), dtype=int), [0, 0]
+    for group in np.argsort(-sizes, kind="stable"):  # the largest first, to the smaller half
+        side[group] = total[1] < total[0]
+        total[side[group]] += sizes[group]
+    both = list(zip(qrels.items(), side[groups], strict=True))
+    return tuple({query: answers for (query, answers), s in both if s == half} for half in (0, 1))
 
 
 # ---------------------------------------------------------------------------------------------

@@ -184,7 +184,7 @@ def test_attribute_tasks_by_hand(shop, retriever):
     qrels = benchmark.attribute_qrels(shop.table, "colour")
     assert sum(map(len, qrels.values())) == len(shop) and set(qrels) == {"Red", "Blue", "Green"}
     photos = retriever.embed_texts(shop.table["colour"])
-    found = benchmark.attribute_tasks(retriever, photos, shop, photo_weight=1.0)
+    found = benchmark.attribute_tasks(retriever, photos, shop)
     assert found["colour"]["P@10"] == found["colour"]["P@1"] == found["colour"]["MRR@10"] == 1
     assert found["fine category"]["P@10"] < 0.9
     assert "usage" not in found  # nobody filled it in
@@ -194,7 +194,7 @@ def test_a_rare_value_lowers_the_ceiling(shop, retriever):
     table = shop.table.copy()
     table.loc[:3, "colour"] = "Lime"
     found = benchmark.attribute_tasks(
-        retriever, retriever.embed_texts(table["colour"]), Catalogue("c", table, shop.photos), 1.0
+        retriever, retriever.embed_texts(table["colour"]), Catalogue("c", table, shop.photos)
     )["colour"]
     assert found["P@10 ceiling"] == pytest.approx((3 + 0.4) / 4)
     assert found["P@10"] == pytest.approx(found["P@10 ceiling"])

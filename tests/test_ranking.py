@@ -348,6 +348,23 @@ def test_without_attributes_the_exam_asks_for_titles(typed_shop):
     assert qrels == title_queries(parts.test) and "titles" in source
 
 
+@given(st.dictionaries(st.text(min_size=1), st.sets(st.integers(0, 20), min_size=1), max_size=12))
+def test_halves_share_no_product_and_lose_no_query(answers):
+    qrels = {query: dict.fromkeys(map(str, products), 1) for query, products in answers.items()}
+    first, second = ranking.halves(qrels)
+    assert first | second == qrels and not first.keys() & second.keys()
+    assert not {p for each in first.values() for p in each} & {
+        p for each in second.values() for p in each
+    }
+
+
+def test_halves_of_unlinked_queries_are_even():
+    first, second = ranking.halves({f"q{n}": {f"p{n}": 1} for n in range(9)})
+    assert sorted([len(first), len(second)]) == [4, 5]
+    first, second = ranking.halves({"a": {"1": 1, "2": 1}, "b": {"2": 1, "3": 1}, "c": {"3": 1}})
+    assert [len(first), len(second)] == [3, 0]
+
+
 def test_kept_queries_stay_together():
     table = small_shelf()
     queries = attribute_queries(table, 8, spoken_types(table))
