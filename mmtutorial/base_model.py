@@ -543,7 +543,7 @@ class BaseRetriever:
         labels = Labels.fit(train_part.table)
         return cls(build(len(vocabulary), labels.classes, settings), vocabulary, labels, settings)
 
-    def read_photos(self, photos, block=512, mirror=True, keys=("vector", *HEADS)):
+    def read_photos(self, photos, block=64, mirror=True, keys=("vector", *HEADS)):
         """``(n, 80, 60, 3)`` uint8 → ``{"vector": (n, dim), head: (n, classes)}``.
 
         Vectors of unit length, probabilities for the heads, or those of them in ``keys``; each
@@ -559,13 +559,13 @@ class BaseRetriever:
             found.append(read)
         return _together(found)
 
-    def read_texts(self, texts, block=1024, keys=("vector", *HEADS)):
+    def read_texts(self, texts, block=256, keys=("vector", *HEADS)):
         """n texts → the same of them; there is nothing to mirror."""
-        tokens = self.vocabulary.encode(texts)
-        found = [
-            self._read(self.model.text_encoder, tokens[start : start + block], keys)
-            for start in range(0, len(tokens), block)
-        ]
+        texts = list(texts)
+        found = []
+        for start in range(0, len(texts), block):
+            tokens = self.vocabulary.encode(texts[start : start + block])
+            found.append(self._read(self.model.text_encoder, tokens, keys))
         return _together(found)
 
     def _read(self, encoder, inputs, keys):

@@ -37,8 +37,9 @@ def top_k(queries, gallery, k, ids, block=256):
         if ``k`` is not in 1 … n_products, the widths differ, or an embedding is not finite.
     """
     queries, gallery = np.atleast_2d(queries), np.asarray(gallery)
-    _check(queries, gallery, k, ids)
-    return _top_k(queries, gallery, k, places_of(ids), block)
+    _check_shapes(queries, gallery, k, ids)
+    ids = np.asarray(ids)  # they break ties as they are: sorting them all would take longest here
+    return _top_k(queries, gallery, k, ids if ids.dtype.kind in "UO" else ids.astype(str), block)
 
 
 def places_of(ids):
@@ -49,10 +50,13 @@ def places_of(ids):
 
 
 def _top_k(queries, gallery, k, places, block=256):
-    found = [
-        best(queries[start : start + block] @ gallery.T, k, places)
-        for start in range(0, len(queries), block)
-    ]
+    found = []
+    for start in range(0, len(queries), block):
+        with np.errstate(invalid="ignore", over="ignore"):
+            scores = queries[start : start + block] @ gallery.T
+        if not np.isfinite(scores).all():  # cheaper than to look through the gallery each time
+            _check_finite(queries, gallery)
+        found.append(best(scores, k, places))
     if not found:
         return np.empty((0, k), "int64"), np.empty((0, k), "float32")
     rows, scores = zip(*found, strict=True)
@@ -62,8 +66,9 @@ def _top_k(queries, gallery, k, places, block=256):
 def best(scores, k, places):
     """The ``k`` best columns of each row of scores; equal scores in the order of ``places``.
 
-    ``scores``: ``(n_queries, n_products)`` float; ``places``: as from ``places_of``. Returns
-    ``rows`` ``(n_queries, k) int64``, best first, and their scores, float32.
+    ``scores``: ``(n_queries, n_products)`` float; ``places``: as from ``places_of``, or the ids
+    themselves as an array of strings, which is quicker for a few queries without many ties.
+    Returns ``rows`` ``(n_queries, k) int64``, best first, and their scores, float32.
     """
     rows = np.empty((len(scores), k), dtype="int64")
     least = np.partition(scores, -k, axis=1)[:, -k]  # the k-th best score of each query
@@ -75,7 +80,7 @@ def best(scores, k, places):
     return rows, np.take_along_axis(scores, rows, axis=1).astype("float32", copy=False)
 
 
-def _check(queries, gallery, k, ids):
+def _check_shapes(queries, gallery, k, ids):
     if not 1 <= k <= len(gallery):
         raise TutorialError(
             f"k={k} products were asked for and the gallery holds {len(gallery)}: "
@@ -88,6 +93,9 @@ def _check(queries, gallery, k, ids):
         )
     if len(ids) != len(gallery):
         raise TutorialError(f"{len(ids)} ids for a gallery of {len(gallery)} rows")
+
+
+def _check_finite(queries, gallery):
     for name, values in (("query", queries), ("gallery", gallery)):
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(bad):
@@ -119,7 +127,8 @@ class ProductSearch:
                 retriever.embed_texts(catalogue.table["title"]),
                 photo_weight,
             )
-        _check(gallery[:1], gallery, 1, catalogue.table["id"])
+        _check_shapes(gallery[:1], gallery, 1, catalogue.table["id"])
+        _check_finite(gallery[:1], gallery)
         self.gallery = gallery
         self._places = places_of(catalogue.table["id"])
 
