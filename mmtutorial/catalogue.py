@@ -9,7 +9,7 @@ import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,9 @@ from mmtutorial.cleaning import (  # noqa: F401
 from mmtutorial.datasets import fashion, folder
 from mmtutorial.datasets.folder import ATTRIBUTES, COLUMNS  # noqa: F401
 from mmtutorial.paths import ROOT, cache_home
+
+if TYPE_CHECKING:
+    from mmtutorial.queries import Exam
 
 
 class Split(NamedTuple):
@@ -122,6 +125,23 @@ class Catalogue:
         asks for go to test, whatever the shares say: a model must not train on its exam.
         """
         return _split(self, seed, shares)
+
+    def exam(self, parts: Split, n=400, least=20, seed=0) -> "Exam":
+        """Queries to measure a search with, for any catalogue: an ``Exam``.
+
+        A product's title finds itself by copying. So, in this order: the catalogue's own queries
+        without those that are titles word for word, if more than half of them are none; up to
+        ``n`` queries composed from the attributes of ``parts.test`` (a type and at least one of
+        brand, gender, usage, season, colour and pattern), that at most ten products answer, none
+        of them in train or validation; where fewer than ``least`` can be composed, copies after
+        all: the catalogue's own queries, or up to ``n`` titles of test products. ``Exam.copied``
+        tells. Defined in lesson 09.
+
+        Raises ``TutorialError`` where no test product has a title.
+        """
+        from mmtutorial.queries import make_exam  # it needs this module
+
+        return make_exam(self, parts, n, least, seed)
 
     def cleaned(self) -> "Catalogue":
         """The same products with the table that ``clean`` makes of theirs."""

@@ -9,16 +9,11 @@ product titles, ``(…, dim)`` float32 of unit length. ``TwoTower`` scores the f
 dot product each; ``ReRanker`` looks closer at the few that a first stage found.
 """
 
-from typing import NamedTuple
-
 import keras
 import numpy as np
-import pandas as pd
 from keras import layers, ops
 
 from mmtutorial import TutorialError
-from mmtutorial.catalogue import linked, title_queries
-from mmtutorial.cleaning import normalise_title
 from mmtutorial.devices import steps_per_call
 
 # ---------------------------------------------------------------------------------------------
@@ -134,151 +129,6 @@ def _mean_where(losses, counted):
 
 def _log2(x):
     return ops.log(x) / float(np.log(2))
-
-
-# ---------------------------------------------------------------------------------------------
-# Queries and graded relevance made from attributes
-# ---------------------------------------------------------------------------------------------
-
-KIND = "article_type"
-ASKED = ("brand", "gender", "usage", "season", "colour", "pattern")  # in a title's order
-
-
-class AttributeQueries(NamedTuple):
-    """Queries whose wishes are known.
-
-    ``texts``: n strings. ``wanted``: n rows, the columns ``article_type`` and ``ASKED``, ``""``
-    where a query does not ask. ``anchors``: ``(n,) int``, the row of the product each was made of.
-    """
-
-    texts: list[str]
-    wanted: pd.DataFrame
-    anchors: np.ndarray
-
-    def keep(self, chosen):
-        """Those where the bool mask ``chosen``, ``(n,)``, says so."""
-        texts = [text for text, kept in zip(self.texts, chosen, strict=True) if kept]
-        wanted = self.wanted[chosen].reset_index(drop=True)
-        return AttributeQueries(texts, wanted, self.anchors[chosen])
-
-
-def attribute_queries(table, n, spoken, seed=0):
-    """Up to ``n`` different queries that products of ``table`` answer: "winter navy dotted tee".
-
-    The template: draw a product; ask for its article type and two to four of its attributes in
-    ``ASKED``; say these in that order in lower case, then a word of ``spoken`` for the type
-    (``spoken_types``). Products with fewer than two of them, or of another type, are not asked
-    for. Returns ``AttributeQueries``. Defined in lesson 09.
-
-    Raises ``TutorialError`` where no product can be asked for.
-    """
-    rng = np.random.default_rng(seed)
-    values = table[list(ASKED)].to_numpy()
-    kinds = table[KIND].to_numpy()
-    able = np.flatnonzero(table[KIND].isin(spoken) & ((values != "").sum(axis=1) >= 2))
-    if not len(able):
-        raise TutorialError(
-            "no product has a type that titles name and two attributes more: fill the columns "
-            f"{KIND} and some of {', '.join(ASKED)}"
-        )
-    found = {}  # text → the query's wishes and its anchor
-    for row in rng.choice(able, size=4 * n):  # some come twice
-        known = np.flatnonzero(values[row] != "")
-        size = min(rng.integers(2, 5), len(known))
-        chosen = np.sort(rng.choice(known, size=size, replace=False))
-        text = " ".join([*values[row, chosen], str(rng.choice(spoken[kinds[row]]))]).lower()
-        wishes = dict.fromkeys(ASKED, "") | {ASKED[name]: values[row, name] for name in chosen}
-        found.setdefault(text, ({KIND: kinds[row]} | wishes, row))
-        if len(found) == n:
-            break
-    wishes, anchors = zip(*found.values(), strict=True)
-    return AttributeQueries(list(found), pd.DataFrame(wishes), np.array(anchors))
-
-
-def spoken_types(table, least=0.15):
-    """What titles call each article type: the words in which at least that share of them ends.
-
-    Returns ``{article type: [word, …]}``, without the types whose titles end in no such word.
-    Read it off training titles.
-    """
-    last = table["title"].str.lower().str.extract(r"\b([a-z][a-z-]+)$")[0]
-    shares = last.groupby(table[KIND]).value_counts(normalize=True)
-    spoken = {}
-    for (kind, word), share in shares.items():
-        if kind and share >= least:
-            spoken.setdefault(kind, []).append(word)
-    return spoken
-
-
-def attribute_grades(wanted, table):
-    """Relevance made from attributes: ``(n_queries, n_products) int8``.
-
-    2 where a product has the article type and all that the query asks for, 1 where it has the
-    type and misses one of the others, else 0. What the catalogue does not know (``""``) is
-    missed. A rule, not a shopper's judgement: say so beside every number that rests on it.
-
-    ``wanted``: as in ``AttributeQueries``. Defined in lesson 09.
-    """
-    misses = np.zeros((len(wanted), len(table)), dtype="int8")
-    for name in (KIND, *ASKED):
-        codes, _ = pd.factorize(pd.concat([wanted[name], table[name]]))  # numbers compare faster
-        differs = codes[: len(wanted), None] != codes[None, len(wanted) :]
-        asked = (wanted[name] != "").to_numpy()[:, None]
-        misses += (differs & asked) * np.int8(2 if name == KIND else 1)
-    return np.maximum(2 - misses, 0).astype("int8")
-
-
-def exam_queries(catalogue, parts, n=400, least=20, seed=0):
-    """Queries that find as little by copying as can be: ``{query: {id: grade}}``, and where from.
-
-    A product's title finds itself. So: the catalogue's own queries, without those that are titles
-    word for word; if that leaves half of them or fewer, up to ``n`` composed from ``parts.test``
-    (``attribute_queries``) that are no titles and that at most ten products answer, none of them
-    in train or validation; if those are fewer than ``least``, the test titles after all
-    (``title_queries``). Used in lesson 20; lesson 09 shows the steps.
-    """
-    titles = set(catalogue.table["title"].map(normalise_title))
-
-    def copied(query):
-        return normalise_title(query) in titles
-
-    own = {query: answers for query, answers in catalogue.queries.items() if not copied(query)}
-    if len(own) > len(catalogue.queries) / 2:
-        return own, "the catalogue's own"
-    try:
-        made = attribute_queries(parts.test.table, 4 * n, spoken_types(parts.train.table), seed)
-    except TutorialError:
-        return title_queries(parts.test), "titles of test products"
-    facts = catalogue.table if catalogue.truth is None else catalogue.truth
-    grades = attribute_grades(made.wanted, facts)  # (queries, products)
-    ids = catalogue.table["id"].to_numpy()
-    tested = np.isin(ids, parts.test.table["id"].to_numpy())
-    answers = (grades == 2).sum(axis=1)
-    fit = (answers >= 1) & (answers <= 10) & (grades[:, ~tested].max(axis=1, initial=0) < 2)
-    fit &= [not copied(text) for text in made.texts]
-    chosen = np.flatnonzero(fit)[:n]
-    if len(chosen) < least:
-        return title_queries(parts.test), "titles of test products"
-    qrels = {made.texts[row]: dict.fromkeys(ids[grades[row] == 2], 1) for row in chosen}
-    return qrels, "composed from test products' attributes"
-
-
-def halves(qrels):
-    """Two halves of ``{query: {id: grade}}``, as even as can be, that share no product.
-
-    One is for choosing settings, the other for measuring: a product that is asked for in both
-    would be tuned on and tested with. Queries that share one go together. Used in lesson 20.
-    """
-    asked = [len(answers) for answers in qrels.values()]
-    products = [product for answers in qrels.values() for product in answers]
-    groups = linked(len(qrels), np.repeat(np.arange(len(qrels)), asked), products)
-    sizes = np.bincount(groups)
-    side, total = np.zeros(len(sizes), dtype=int), [0, 0]
-    for group in np.argsort(-sizes, kind="stable"):  # the largest first, to the smaller half
-        side[group] = total[1] < total[0]
-        total[side[group]] += sizes[group]
-    both = list(zip(qrels.items(), side[groups], strict=True))
-    return tuple({query: answers for (query, answers), s in both if s == half} for half in (0, 1))
 
 
 # ---------------------------------------------------------------------------------------------
