@@ -70,29 +70,27 @@ def _relevant_alone(qrels):
 
 def _composed(catalogue, parts, n, seed):
     """Qrels composed from test products; no other product answers them, and at most ten do."""
-    table = parts.test.table
-    kind = next((name for name in KINDS if (table[name] != "").any()), KIND)
+    table, spoken = parts.test.table, spoken_types(parts.train.table)
     try:
-        made = attribute_queries(table, 4 * n, _called(parts.train.table, kind), seed, kind)
+        made = attribute_queries(table, 4 * n, spoken, seed)
     except TutorialError:
         return {}
     facts = catalogue.table if catalogue.truth is None else catalogue.truth
+    made, grades = _answered_by(parts.test, made, facts)
+    ids = facts["id"].to_numpy()
+    return {
+        text: dict.fromkeys(ids[line == 2], 1)
+        for text, line in zip(made.texts, grades, strict=True)
+    }
+
+
+def _answered_by(part, made, facts):
+    """Those of the queries that one to ten products answer, all of them in ``part``."""
     grades = attribute_grades(made.wanted, facts)  # (queries, products)
-    ids = catalogue.table["id"].to_numpy()
-    tested = np.isin(ids, table["id"].to_numpy())
+    inside = facts["id"].isin(part.table["id"]).to_numpy()
     answers = (grades == 2).sum(axis=1)
-    fit = (answers >= 1) & (answers <= 10) & (grades[:, ~tested].max(axis=1, initial=0) < 2)
-    return {made.texts[row]: dict.fromkeys(ids[grades[row] == 2], 1) for row in np.flatnonzero(fit)}
-
-
-def _called(table, kind):
-    """``spoken_types``; the types' own names where the ends of titles do not tell the type."""
-    spoken = spoken_types(table, kind=kind)
-    words = {word for of_type in spoken.values() for word in of_type}
-    most_are_called = table[kind].isin(spoken).sum() >= (table[kind] != "").sum() / 2
-    if most_are_called and len(words) >= len(spoken) / 2:
-        return spoken
-    return {name: [name.lower()] for name in set(table[kind]) - {""}}
+    fit = (answers >= 1) & (answers <= 10) & (grades[:, ~inside].max(axis=1, initial=0) < 2)
+    return made.keep(fit), grades[fit]
 
 
 class AttributeQueries(NamedTuple):
@@ -113,18 +111,23 @@ class AttributeQueries(NamedTuple):
         return AttributeQueries(texts, wanted, self.anchors[chosen])
 
 
-def attribute_queries(table, n, spoken, seed=0, kind=KIND):
+def kind_column(table) -> str:
+    """The column that says what a product is: the finest of ``KINDS`` that is filled."""
+    return next((name for name in KINDS if (table[name] != "").any()), KIND)
+
+
+def attribute_queries(table, n, spoken, seed=0):
     """Up to ``n`` different queries that products of ``table`` answer: "winter navy dotted tee".
 
     The template: draw a product; ask for its article type and two to four of its attributes in
     ``ASKED``; say these in that order in lower case, then a word of ``spoken`` for the type
     (``spoken_types``). Products with fewer than two of them (one, where the table fills but one
-    of these columns), or of another type, are not asked for. ``kind`` is the column of the type.
+    of these columns), or of another type, are not asked for. The type stands in ``kind_column``.
     Returns ``AttributeQueries``. Defined in lesson 09.
 
     Raises ``TutorialError`` where no product can be asked for.
     """
-    rng = np.random.default_rng(seed)
+    rng, kind = np.random.default_rng(seed), kind_column(table)
     values = table[list(ASKED)].to_numpy()
     kinds = table[kind].to_numpy()
     least = min(2, (values != "").any(axis=0).sum())
@@ -149,19 +152,75 @@ def attribute_queries(table, n, spoken, seed=0, kind=KIND):
     return AttributeQueries(list(found), pd.DataFrame(wishes), np.array(anchors))
 
 
-def spoken_types(table, least=0.15, kind=KIND):
-    """What titles call each article type: the words in which at least that share of them ends.
+def title_halves(table, n, seed=0):
+    """Up to ``n`` queries from titles alone: "acme blue" of "Acme Kids Blue Tee", half its words.
 
-    Returns ``{article type: [word, …]}``, without the types whose titles end in no such word.
-    Read it off training titles.
+    For a catalogue without attributes. The words keep their order; a title of one word asks for
+    nothing. Returns ``AttributeQueries`` whose only wish is the title. Used in lesson 09.
     """
+    rng = np.random.default_rng(seed)
+    titles = table["title"].map(normalise_title).to_numpy()
+    found = {}
+    for row in rng.permutation(len(titles)):
+        words = titles[row].split()
+        if len(words) > 1 and len(found) < n:
+            kept = np.sort(rng.choice(len(words), size=len(words) // 2, replace=False))
+            found.setdefault(" ".join(words[place] for place in kept), row)
+    anchors = np.array(list(found.values()), dtype=int)
+    wanted = pd.DataFrame({"title": table["title"].to_numpy()[anchors]})
+    return AttributeQueries(list(found), wanted, anchors)
+
+
+def training_queries(table, n, spoken, seed=0):
+    """``attribute_queries``; where nothing can be asked for so, ``title_halves``.
+
+    Raises ``TutorialError`` for a table without attributes and without titles of two words.
+    """
+    try:
+        return attribute_queries(table, n, spoken, seed)
+    except TutorialError as fault:
+        halves_of_titles = title_halves(table, n, seed)
+        if not halves_of_titles.texts:
+            raise TutorialError(f"{fault}; and no title has two words to ask with") from fault
+        return halves_of_titles
+
+
+def held_out_queries(part, n, spoken, facts, seed=0, least=20):
+    """Queries for a model that has seen all products but those of ``part``; with their grades.
+
+    ``training_queries`` that one to ten products of ``facts`` answer fully, all of them in the
+    catalogue ``part``; if those are fewer than ``least``, ``title_halves`` of the same kind.
+    ``facts`` is a table of all products, ``part``'s among them.
+
+    Returns ``AttributeQueries`` and grades, ``(n_queries, len(facts)) int8``, as from
+    ``attribute_grades``. Both are empty where nothing can be asked for. Used in lesson 09.
+    """
+    made = training_queries(part.table, n, spoken, seed)
+    found = _answered_by(part, made, facts)
+    if len(found[0].texts) >= least:
+        return found
+    return _answered_by(part, title_halves(part.table, n, seed), facts)
+
+
+def spoken_types(table, least=0.15):
+    """What titles call each type: the words in which at least that share of its titles ends.
+
+    Returns ``{type: [word, …]}``, without the types whose titles end in no such word; where the
+    ends of titles do not tell the types apart, each type's own name. The type stands in
+    ``kind_column``. Read it off training titles.
+    """
+    kind = kind_column(table)
     last = table["title"].str.lower().str.extract(r"\b([a-z][a-z-]+)$")[0]
     shares = last.groupby(table[kind]).value_counts(normalize=True)
     spoken = {}
     for (name, word), share in shares.items():
         if name and share >= least:
             spoken.setdefault(name, []).append(word)
-    return spoken
+    words = {word for of_type in spoken.values() for word in of_type}
+    most_are_called = table[kind].isin(spoken).sum() >= (table[kind] != "").sum() / 2
+    if most_are_called and len(words) >= len(spoken) / 2:
+        return spoken
+    return {name: [name.lower()] for name in set(table[kind]) - {""}}
 
 
 def attribute_grades(wanted, table):

@@ -15,7 +15,9 @@ from mmtutorial.queries import (
     attribute_grades,
     attribute_queries,
     halves,
+    held_out_queries,
     spoken_types,
+    training_queries,
 )
 
 SEEDS = st.integers(0, 10**6)
@@ -194,3 +196,32 @@ def test_a_table_that_nothing_can_be_asked_of_is_refused():
     table = small_shelf()
     with pytest.raises(TutorialError, match="fill the columns article_type"):
         attribute_queries(table.assign(colour="", usage="", brand=""), 5, spoken_types(table))
+
+
+def test_half_titles_ask_for_the_products_that_bear_the_title(typed_shop):
+    table = typed_shop.table
+    table[["article_type", "colour", "brand", "gender", "season", "category"]] = ""
+    queries = training_queries(table, 20, spoken_types(table))
+    grades = attribute_grades(queries.wanted, table)
+    assert queries.texts and (grades[np.arange(len(grades)), queries.anchors] == 2).all()
+    for text, title, line in zip(queries.texts, queries.wanted["title"], grades, strict=True):
+        assert len(text.split()) == len(title.split()) // 2
+        assert set(text.split()) <= set(title.lower().split())
+        assert (line == np.where(table["title"] == title, 2, 0)).all()
+
+
+def test_training_queries_of_nothing_are_refused(typed_shop):
+    table = typed_shop.table.assign(title="x", article_type="", category="", colour="", brand="")
+    with pytest.raises(TutorialError, match="no title has two words"):
+        training_queries(table, 5, spoken_types(table))
+
+
+def test_held_out_queries_ask_for_one_part_alone(typed_shop):
+    parts = typed_shop.split(shares=(0.5, 0.1, 0.4))
+    table, spoken = typed_shop.table, spoken_types(typed_shop.table)
+    inside = table["id"].isin(parts.test.table["id"]).to_numpy()
+    for least, words in ((5, "men"), (10**6, "")):  # composed; too few of them: half titles
+        queries, grades = held_out_queries(parts.test, 50, spoken, table, least=least)
+        assert len(queries.texts) >= 5 and any(words in text for text in queries.texts)
+        assert (grades[:, inside] == 2).any(axis=1).all() and (grades[:, ~inside] < 2).all()
+        assert list(queries.wanted.columns) == (["title"] if least > 50 else [KIND, *ASKED])
