@@ -72,8 +72,10 @@ results_option = click.option(
 def run(lessons, dataset, profile, parameters, jobs, force, results):
     """Run lessons and check what they claim.
 
-    LESSON is a number (06) or a name (06_one_space); without any, all lessons run. The exit
-    status is 1 if a lesson failed, 130 if the run was interrupted.
+    LESSON is a number (06) or a name (06_one_space); without any, all lessons run. With another
+    value than the profile's (-p), a lesson keeps its results in tweaked/, beside its own, and a
+    number below its floor is marked and no failure. The exit status is 1 if a lesson failed, 130
+    if the run was interrupted.
     """
     from mmtutorial import runner
 

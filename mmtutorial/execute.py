@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -88,28 +87,27 @@ def run_lesson(job: dict, folder: Path, speak) -> dict:
     papermill_engines.register("telling", Telling)
     executed = folder / "notebook.ipynb"
     error, started = "", time.perf_counter()
-    with tempfile.TemporaryDirectory() as kernels:
-        _own_kernel(Path(kernels))
-        try:
-            papermill.execute_notebook(
-                _literal(job["notebook"]),
-                _literal(executed),
-                parameters=job["parameters"],
-                engine_name="telling",
-                kernel_name="python3",
-                cwd=job["cwd"],
-                request_save_on_cell_execute=True,
-                progress_bar=False,
-                start_timeout=START_SECONDS,
-                execution_timeout=CELL_SECONDS,
-            )
-        except papermill.PapermillExecutionError as stopped:
-            error = _explain(stopped.ename, stopped.evalue, stopped.traceback)
-        except OSError:
-            raise
-        except Exception as stopped:  # a kernel that died or never answered, a cell too slow
-            traceback.print_exc()
-            error = f"{type(stopped).__name__}: {str(stopped).strip().splitlines()[0]}"
+    try:
+        papermill.execute_notebook(
+            _literal(job["notebook"]),
+            _literal(executed),
+            parameters=job["parameters"],
+            engine_name="telling",
+            kernel_name="python3",
+            kernel_manager_class=_own_kernel(),
+            cwd=job["cwd"],
+            request_save_on_cell_execute=True,
+            progress_bar=False,
+            start_timeout=START_SECONDS,
+            execution_timeout=CELL_SECONDS,
+        )
+    except papermill.PapermillExecutionError as stopped:
+        error = _explain(stopped.ename, stopped.evalue, stopped.traceback)
+    except OSError:
+        raise
+    except Exception as stopped:  # a kernel that died or never answered, a cell too slow
+        traceback.print_exc()
+        error = f"{type(stopped).__name__}: {str(stopped).strip().splitlines()[0]}"
     seconds = time.perf_counter() - started
     notebook = read_notebook(executed) if executed.exists() else None
     claims, figures = [], []
@@ -133,12 +131,16 @@ def _literal(path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")  # papermill formats paths
 
 
-def _own_kernel(folder: Path) -> None:
-    """Make ``python3`` mean this interpreter, whatever kernels the user has installed."""
-    from ipykernel.kernelspec import write_kernel_spec
+def _own_kernel() -> type:
+    """A manager that starts this interpreter as ``python3``, whatever kernels are installed."""
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpec
 
-    write_kernel_spec(folder / "kernels" / "python3")
-    os.environ["JUPYTER_PATH"] = str(folder)  # searched before the user's and the system's
+    class OwnKernel(AsyncKernelManager):
+        kernel_spec = KernelSpec(**get_kernel_dict())
+
+    return OwnKernel
 
 
 def _explain(ename: str, evalue: str, lines: list[str]) -> str:

@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -23,6 +24,40 @@ import nbformat  # noqa: E402
 
 PROFILES = ("quick", "full")
 DATASETS = ("demo", "fashion", "other")  # the keys of a profile; "other" is your own catalogue
+
+
+class Choice(NamedTuple):
+    """Where the package keeps the names that a parameter may have.
+
+    ``file``: the module, from the package's folder; ``registry``: the dict or list of names in
+    it; ``decorator``: the function that adds a name; ``prefix``: text begun so is valid, too.
+    """
+
+    file: str
+    registry: str
+    decorator: str = ""
+    prefix: str = ""
+
+
+CHOICES = {  # parameters that are one of a set of names; every other text is in FREE
+    "ATTRIBUTE": Choice("datasets/folder.py", "ATTRIBUTES"),
+    "DETAIL": Choice("datasets/folder.py", "COLUMNS"),
+    "FUSION": Choice("fusion.py", "FUSIONS", decorator="fusion"),
+    "IMAGE_ENCODER": Choice("images.py", "IMAGE_ENCODERS", prefix="resnet:"),
+    "LOSS": Choice("ranking.py", "RANKING_LOSSES"),
+    "SHELF": Choice("datasets/folder.py", "COLUMNS"),
+    "TEXT_ENCODER": Choice("text.py", "TEXT_ENCODERS", prefix="bert:"),
+}
+FREE = ("DATASET", "MODEL", "PRESET", "STORE")  # a path, an address, a name from elsewhere
+LEAST = {  # parameters that count something → the smallest number that makes sense
+    "BATCH_SIZE": 1,
+    "DIM": 1,
+    "EPOCHS": 1,
+    "K": 1,
+    "MAX_PRODUCTS": 0,
+    "SEED": 0,
+    "SEEDS": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -185,7 +220,8 @@ def fit(lesson: Lesson, name: str, value, where: str):
     Raises
     ------
     TutorialError
-        if there is no such parameter, no later cell reads it, or the type is another.
+        if there is no such parameter, no later cell reads it, the type is another, the value is
+        none of the names in CHOICES, or it is below LEAST.
     """
     if name not in lesson.parameters:
         raise TutorialError(
@@ -204,7 +240,64 @@ def fit(lesson: Lesson, name: str, value, where: str):
             f"{where}: {name} of {lesson.name} takes a value of type {type(default).__name__} "
             f"like {default!r}, not {value!r} ({type(value).__name__})"
         )
+    if name in LEAST and value < LEAST[name]:
+        raise TutorialError(
+            f"{where}: {name} of {lesson.name} is at least {LEAST[name]}, not {value}"
+        )
+    if name in CHOICES:
+        _fit_choice(lesson, name, value, where)
     return value
+
+
+def _fit_choice(lesson: Lesson, name: str, value: str, where: str) -> None:
+    prefix = CHOICES[name].prefix
+    if prefix and value.startswith(prefix) and value != prefix:
+        return
+    valid = choices(lesson, name)
+    if value not in valid:
+        more = f', or "{prefix}" and a preset\'s name or folder' if prefix else ""
+        raise TutorialError(
+            f"{where}: no {name} {value!r} in {lesson.name}; choose one of {', '.join(valid)}{more}"
+        )
+
+
+def choices(lesson: Lesson, name: str) -> list[str]:
+    """The names that parameter ``name`` of CHOICES may have: the package's, then the lesson's own.
+
+    They are read from the source and not imported: importing would start Keras, which takes
+    seconds and half a gigabyte, to refuse a typing error.
+    """
+    choice = CHOICES[name]
+    package = ast.parse((Path(__file__).parent / choice.file).read_text("utf-8"))
+    cells = [cell for cell in lesson.notebook.cells if cell.cell_type == "code"]
+    trees = [package, *(parse(cell, lesson.path.name) for cell in cells)]
+    return list(dict.fromkeys(found for tree in trees for found in _registered(tree, choice)))
+
+
+def _registered(tree: ast.Module, choice: Choice):
+    """The names that this code puts into the registry, where they are written out.
+
+    Three ways: ``REGISTRY = {"name": ...}`` (or a list), ``REGISTRY["name"] = ...`` and
+    ``@decorator("name")``.
+    """
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Subscript) and _called(target.value) == choice.registry:
+                    names = [target.slice]
+                elif _called(target) == choice.registry:
+                    names = getattr(node.value, "keys", getattr(node.value, "elts", []))
+        elif isinstance(node, ast.Call) and _called(node.func) == choice.decorator:
+            names = node.args[:1]
+        for name in names:
+            if isinstance(name, ast.Constant):
+                yield name.value
+
+
+def _called(node) -> str | None:
+    """``name`` of the expressions ``name`` and ``module.name``."""
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", None)
 
 
 def fit_text(lesson: Lesson, name: str, text, where: str):

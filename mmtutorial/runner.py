@@ -4,6 +4,11 @@
 and its failure stays its own. A finished lesson is kept with a fingerprint of all that went into
 it and not run again while that stays the same. Results lie in
 ``results/<dataset>-<profile>/<NN_topic>/``; ``report`` makes ``results/index.html`` of them.
+
+A lesson with another value than the profile's is a tweaked run. It has a folder of its own,
+``results/<dataset>-<profile>/tweaked/<NN_topic>/<NAME=VALUE,...>/``, so that the numbers it is
+compared with stay. A number below its floor is marked there, and is no failure: floors are set
+for the lesson's own parameters.
 """
 
 import contextlib
@@ -21,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
@@ -40,12 +46,17 @@ KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000"}
 
 
 class Task(NamedTuple):
-    """A lesson to run with its parameters: what the terminal calls it, where its results go."""
+    """A lesson to run with its parameters: what the terminal calls it, where its results go.
+
+    ``changed``: the parameters that were given another value than the profile's, or, of a sweep,
+    its point. With any, no floor is held against the run.
+    """
 
     label: str
     lesson: Lesson
     parameters: dict
     folder: Path
+    changed: dict
 
 
 def run(
@@ -79,25 +90,62 @@ def run(
     selected = select(lessons, wanted)
     dataset, label, common = look_up(dataset, profile)
     profiles = read_profiles(notebooks, lessons)
-    given = plan(
-        lessons, selected, profiles, profile=profile, dataset=dataset, parameters=parameters or {}
-    )
+    options = {"profile": profile, "dataset": dataset}
+    usual = plan(lessons, selected, profiles, **options, parameters={})
+    given = plan(lessons, selected, profiles, **options, parameters=parameters or {})
     folder = results / f"{label}-{profile}"
-    tasks = [Task(one.name, one, given[one.name], folder / one.name) for one in selected]
+    tasks = [_task(one, usual[one.name], given[one.name], folder) for one in selected]
     metrics = run_tasks(
         tasks, common, folder, jobs=jobs, force=force, after_each=partial(report.write, results)
     )
-    print(f"\n{summary(metrics)}\n\nReport: {results / 'index.html'}")
+    tweaked = [task for task in tasks if task.changed]
+    baselines = {task.lesson.name: read_metrics(folder / task.lesson.name) for task in tweaked}
+    print(f"\n{label} catalogue, {profile} profile\n{summary(metrics, baselines)}\n")
+    for task in tweaked:
+        name, baseline = task.lesson.name, baselines[task.lesson.name]
+        if not baseline:
+            print(f"No baseline of {name} yet: the same command without -p makes it.")
+        elif baseline["fingerprint"] != fingerprint(task.lesson, usual[name], common):
+            print(f"The baseline of {name} is older than the course: run it again without -p.")
+        print(f"Tweaked, beside the baseline: {task.folder}")
+    print(f"Report: {results / 'index.html'}")
     return metrics
 
 
-def run_tasks(
-    tasks, common, folder: Path, *, jobs=1, force=False, strict=True, after_each=None
-) -> list[dict]:
+def _task(lesson: Lesson, usual: dict, given: dict, folder: Path) -> Task:
+    """The lesson's task in the run's ``folder``: the baseline, or a tweaked run of its own."""
+    before = {**lesson.parameters, **usual}
+    changed = {
+        name: given[name] for name in before if given.get(name, before[name]) != before[name]
+    }
+    if not changed:
+        return Task(lesson.name, lesson, usual, folder / lesson.name, {})
+    own = folder / "tweaked" / lesson.name / file_name(changed)
+    return Task(_name(lesson.name, changed), lesson, {**usual, **changed}, own, changed)
+
+
+def values_text(parameters: dict) -> str:
+    """``FUSION=concat, DIM=64``"""
+    return ", ".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def _name(lesson: str, changed: dict) -> str:
+    return f"{lesson}, {values_text(changed)}" if changed else lesson
+
+
+def file_name(parameters: dict) -> str:
+    """A folder's name for these values, whatever characters they have."""
+    name = ",".join(f"{name}={quote(str(value), safe=' ')}" for name, value in parameters.items())
+    if len(name) < 120:
+        return name
+    return f"{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def run_tasks(tasks, common, folder: Path, *, jobs=1, force=False, after_each=None) -> list[dict]:
     """Run the tasks, ``jobs`` at a time, below ``folder``, which no other run may use meanwhile.
 
-    ``strict``: a claim below its floor fails its task; ``after_each`` is called when one is over.
-    Returns their metrics in their order; raises as ``run`` does.
+    ``after_each`` is called when one is over. Returns their metrics in their order; raises as
+    ``run`` does.
     """
     if jobs < 1:
         raise TutorialError(f"--jobs {jobs}: run at least one lesson at a time")
@@ -107,12 +155,26 @@ def run_tasks(
         (folder / ".probe.json").unlink()
     try:
         with FileLock(folder / ".run.lock", timeout=0):  # let go of when this process ends
-            return _Run(folder, min(jobs, len(tasks)), strict, after_each).all(tasks, common, force)
+            _clear_leftovers(folder)
+            return _Run(folder, min(jobs, len(tasks)), after_each).all(tasks, common, force)
     except Timeout as busy:
         raise TutorialError(
             f"another run is writing into {folder}: wait until it ends, or name another folder "
             "with --results"
         ) from busy
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Put away what a killed run left: half-made folders, and a replacement that was cut short."""
+    for place in (folder, *folder.glob("tweaked/*")):
+        for half in place.glob(".*.running"):
+            shutil.rmtree(half, ignore_errors=True)
+        for old in place.glob(".*.old"):
+            whole = old.with_name(old.name[1 : -len(".old")])
+            if whole.exists():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                old.rename(whole)
 
 
 def look_up(dataset: str, profile: str) -> tuple[str, str, dict]:
@@ -127,6 +189,11 @@ def find_dataset(dataset: str) -> tuple[str, str, list]:
 
     The demo shop is drawn by the package itself, so it has no files of its own to look at.
     """
+    if not str(dataset).strip():  # as a path it would be the current folder
+        raise TutorialError(
+            "--dataset is empty: take demo, fashion, or the path of your own catalogue (a folder "
+            "or a parquet file)"
+        )
     if dataset == "demo":
         return "demo", "demo", []
     if dataset == "fashion":
@@ -192,8 +259,8 @@ def disk_error(folder: Path, number: int | None, reason: str | None) -> Tutorial
 class _Run:
     """One command's run: the processes it started, and the terminal they share."""
 
-    def __init__(self, folder: Path, jobs: int, strict: bool, after_each):
-        self.folder, self.jobs, self.strict, self.after_each = folder, jobs, strict, after_each
+    def __init__(self, folder: Path, jobs: int, after_each):
+        self.folder, self.jobs, self.after_each = folder, jobs, after_each
         self.lock = threading.Lock()
         self.children: set[subprocess.Popen] = set()
         self.stopping = False
@@ -223,6 +290,7 @@ class _Run:
             "title": lesson.title,
             **{key: common[key] for key in ("dataset", "profile", "versions")},
             "parameters": {**lesson.parameters, **task.parameters},
+            "changed": task.changed,
             "fingerprint": fingerprint(lesson, task.parameters, common),
         }
         earlier = read_metrics(task.folder)
@@ -245,7 +313,7 @@ class _Run:
         working = task.folder.with_name(f".{task.folder.name}.running")
         with writing(self.folder):
             shutil.rmtree(working, ignore_errors=True)
-            working.mkdir()
+            working.mkdir(parents=True)
             log = open(working / "log.txt", "wb")  # noqa: SIM115 - closed below
         job = {
             "notebook": str(task.lesson.path),
@@ -254,7 +322,7 @@ class _Run:
             "working": str(working),
             "folder": str(task.folder),
             "metrics": metrics,
-            "strict": self.strict,
+            "strict": not task.changed,
         }
         with log:
             with self.lock:
@@ -265,7 +333,10 @@ class _Run:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=_environment(metrics["versions"]["backend"], self.jobs),
+                    env={
+                        **_environment(metrics["versions"]["backend"], self.jobs),
+                        "MMTUTORIAL_PROFILE": _name(metrics["profile"], task.changed),
+                    },
                     start_new_session=True,  # Ctrl-C comes to the runner alone
                     text=True,
                     encoding="utf-8",
@@ -401,15 +472,33 @@ def _line(label: str, metrics: dict) -> str:
     return "\n".join([line, *(f"    {text}" for text in metrics["error"].splitlines())])
 
 
-def summary(metrics: list[dict]) -> str:
-    """The table at the end of a run: every lesson, and below it every number it recorded."""
+def summary(metrics: list[dict], baselines: dict | None = None) -> str:
+    """The table at the end of a run: every lesson, and below it every number it recorded.
+
+    ``baselines``: lesson's name → the metrics of its run with the profile's own values (or None),
+    whose numbers stand beside those of a tweaked run.
+    """
+    heads = ["value", *(["baseline"] if baselines else []), "chance", "floor"]
+    titles = [_name(one["lesson"], one["changed"]) for one in metrics]
     names = [claim["name"] for one in metrics for claim in one["claims"]]
-    width = max(map(len, [*names, *(one["lesson"] for one in metrics)])) + 2
-    lines = [f"{'lesson':<{width}}  {'value':>9}  {'chance':>9}  {'floor':>9}"]
-    for one in metrics:
-        lines.append(f"{one['lesson']:<{width}}  {one['status']:>9}  {_size(one)}")
+    width = max(map(len, [*names, *titles])) + 2
+    lines = [_row("lesson", heads, width)]
+    for one, title in zip(metrics, titles, strict=True):
+        lines.append(f"{title:<{width}}  {one['status']:>9}  {_size(one)}")
+        baseline = (baselines or {}).get(one["lesson"]) or {"claims": []}
+        usual = {claim["name"]: claim["value"] for claim in baseline["claims"]}
         for claim in one["claims"]:
-            value, chance, floor = (number(claim[key]) for key in ("value", "chance", "floor"))
+            values = {**claim, "baseline": usual.get(claim["name"])}
             name = f"{mark(claim['holds'])} {claim['name']}"
-            lines.append(f"{name:<{width}}  {value:>9}  {chance:>9}  {floor:>9}")
+            lines.append(_row(name, [number(values[head]) for head in heads], width))
+    if any(
+        one["changed"] and claim["holds"] is False for one in metrics for claim in one["claims"]
+    ):
+        lines.append(
+            "✗ of a tweaked run is no failure: floors are set for the lesson's own values."
+        )
     return "\n".join(lines)
+
+
+def _row(name: str, cells: list[str], width: int) -> str:
+    return f"{name:<{width}}  " + "  ".join(f"{cell:>9}" for cell in cells)

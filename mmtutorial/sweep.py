@@ -8,24 +8,29 @@ their 95 % t-intervals. A number below its floor is marked, and is no failure: f
 the lesson's own parameters, and a sweep goes where they need not hold.
 """
 
-import hashlib
 import itertools
 import textwrap
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mmtutorial import TutorialError
+from mmtutorial import TutorialError, report
 from mmtutorial.course import number
 from mmtutorial.execute import write_text
 from mmtutorial.lessons import Lesson, find_lessons, plan, read_profiles, select
 from mmtutorial.paths import ROOT, results_home
-from mmtutorial.report import duration
-from mmtutorial.runner import Task, fingerprint, look_up, run_tasks, writing
+from mmtutorial.runner import (
+    Task,
+    file_name,
+    fingerprint,
+    look_up,
+    run_tasks,
+    values_text,
+    writing,
+)
 
 KEPT = ("value", "chance", "floor", "holds", "protocol")  # of what a lesson recorded
 
@@ -73,17 +78,18 @@ def sweep(
         point = {**dict(zip(grid, values, strict=True)), "SEED": seed}
         options = {"profile": profile, "dataset": dataset, "parameters": point}
         given = plan(lessons, [lesson], profiles, **options)[lesson.name]
-        name = _label(given, point)
+        point = {name: given[name] for name in point}  # what was text is a value now
+        name = values_text(point)
         if name in tasks:
             raise TutorialError(f"{name} comes twice in the sweep; give each value once")
-        tasks[name] = Task(name, lesson, given, folder / _file_name(given, point))
+        tasks[name] = Task(name, lesson, given, folder / file_name(point), point)
     if len(tasks) < 2:
         raise TutorialError("nothing to sweep: name several values (-p NAME V1 V2) or seeds")
     tasks = [
         task._replace(label=f"{place}/{len(tasks)} {task.label}")
         for place, task in enumerate(tasks.values(), 1)
     ]
-    metrics = run_tasks(tasks, common, folder, jobs=jobs, force=force, strict=False)
+    metrics = run_tasks(tasks, common, folder, jobs=jobs, force=force)
 
     table = tidy(metrics, list(grid), [task.folder.name for task in tasks])
     of_points = means(table, list(grid))
@@ -95,8 +101,9 @@ def sweep(
         (folder / "sweep.png").unlink(missing_ok=True)  # an older one: there may be nothing to draw
         if len(of_points):
             plot(table, of_points, title).savefig(folder / "sweep.png", dpi=130)
+        report.write(results)
     print(f"\n{title}\n{summary(table, of_points)}\n")
-    print(f"{len(tasks)} runs, wall time {duration(time.perf_counter() - started)}")
+    print(f"{len(tasks)} runs, wall time {report.duration(time.perf_counter() - started)}")
     print(f"sweep.csv, means.csv, sweep.png and the runs: {folder}")
     now = Lesson(lesson.path)
     old = sum(
@@ -109,18 +116,6 @@ def sweep(
             "new. The same sweep again replaces them."
         )
     return table
-
-
-def _label(parameters, names) -> str:
-    return ", ".join(f"{name}={parameters[name]}" for name in names)
-
-
-def _file_name(parameters, names) -> str:
-    """A folder's name for one run, whatever characters its values have."""
-    name = ",".join(f"{name}={quote(str(parameters[name]), safe=' ')}" for name in names)
-    if len(name) < 120:
-        return name
-    return f"{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def tidy(metrics, names, folders) -> pd.DataFrame:
@@ -136,7 +131,7 @@ def tidy(metrics, names, folders) -> pd.DataFrame:
     for one, folder in zip(metrics, folders, strict=True):
         parameters, error = one["parameters"], "".join(one["error"].splitlines()[:1])
         for claim in one["claims"] if one["status"] == "passed" else [{"name": None}]:
-            points.append(_label(parameters, varied) or "all seeds")
+            points.append(values_text({name: parameters[name] for name in varied}) or "all seeds")
             rows.append(
                 {
                     **{name: parameters[name] for name in (*names, "SEED")},

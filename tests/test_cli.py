@@ -71,6 +71,13 @@ def test_the_exit_status_tells(run_with):
     assert done.output == "Error: no lesson '17'; there are: 00_start\n"
 
 
+@pytest.mark.parametrize("command", [["run"], ["sweep", "00"]])
+def test_an_empty_dataset_is_not_the_current_folder(command):
+    done = call(*command, "--dataset", "")
+    assert done.exit_code == 1
+    assert "take demo, fashion, or the path of your own catalogue" in done.output
+
+
 @pytest.fixture
 def sweep_with(monkeypatch):
     """What ``sweep`` is given; its runs then end as told."""

@@ -1,8 +1,27 @@
+import ast
+import importlib
+
 import pytest
 from tiny_lessons import PARAMETERS, write_lesson
 
 from mmtutorial import TutorialError
-from mmtutorial.lessons import Lesson, find_lessons, fit, fit_text, plan, read_profiles, select
+from mmtutorial.lessons import (
+    CHOICES,
+    FREE,
+    LEAST,
+    Lesson,
+    choices,
+    find_lessons,
+    fit,
+    fit_text,
+    parse,
+    plan,
+    read_profiles,
+    select,
+)
+from mmtutorial.paths import ROOT
+
+COURSE = find_lessons(ROOT / "notebooks")
 
 TYPES = PARAMETERS + '\nRATE = 0.1  # r\nFAST = False  # f\nWORDS = "a b"  # w\nKS = [1, 10]  # k'
 READS = "print(RATE, FAST, WORDS, KS, -SEED)"
@@ -74,7 +93,7 @@ def test_a_broken_notebook_is_named(lessons, tmp_path):
         ("00", "FAST", "False", False),
         ("00", "WORDS", "3", "3"),
         ("00", "KS", "[5]", [5]),
-        ("00", "SEED", "-1", -1),
+        ("00", "RATE", "-1", -1.0),
     ],
 )
 def test_text_becomes_a_value_of_the_parameters_type(lessons, number, name, text, value):
@@ -115,6 +134,114 @@ def test_a_parameter_must_fit_every_selected_lesson(lessons):
         planned(lessons, EPOCHS="1")
     assert "all have: DATASET, MAX_PRODUCTS, SEED" in str(e.value)
     assert planned(lessons, ["06"], EPOCHS="1")["06_one_space"] == {"DATASET": "demo", "EPOCHS": 1}
+
+
+CHOSEN = f'{PARAMETERS}\nFUSION = "sum"  # f\nIMAGE_ENCODER = "cnn"  # i\nDIM = 8  # d'
+OWN = """\
+@fusion("mine")
+class Mine:
+    pass
+
+
+images.IMAGE_ENCODERS["mine too"] = print"""
+
+
+@pytest.fixture
+def choosing(tmp_path):
+    reads = "print(FUSION, IMAGE_ENCODER, DIM)"
+    return Lesson(write_lesson(tmp_path, "08", "Fuse", parameters=CHOSEN, body=[reads, OWN]))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FUSION", "concat"),
+        ("FUSION", "mine"),
+        ("IMAGE_ENCODER", "resnet"),
+        ("IMAGE_ENCODER", "mine too"),
+        ("IMAGE_ENCODER", "resnet:resnet_18_imagenet"),
+        ("DIM", "1"),
+    ],
+)
+def test_a_name_of_the_package_or_of_the_lessons_own_cells_is_valid(choosing, name, value):
+    assert str(fit_text(choosing, name, value, "-p")) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("FUSION", "concatt", "-p FUSION: no FUSION 'concatt' in 08_fuse; .*concat, .*mine$"),
+        ("FUSION", "", "no FUSION ''"),
+        ("FUSION", "mine too", "no FUSION"),
+        ("FUSION", "resnet:x", "no FUSION"),
+        ("IMAGE_ENCODER", "mine", "no IMAGE_ENCODER 'mine'.*cnn.*mine too, or \"resnet:\" and a"),
+        ("IMAGE_ENCODER", "resnet:", "no IMAGE_ENCODER"),
+        ("DIM", "0", "-p DIM: DIM of 08_fuse is at least 1, not 0"),
+        ("SEED", "-1", "SEED of 08_fuse is at least 0"),
+        ("MAX_PRODUCTS", "-1", "MAX_PRODUCTS of 08_fuse is at least 0"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(choosing, name, value, why):
+    with pytest.raises(TutorialError, match=why):
+        fit_text(choosing, name, value, f"-p {name}")
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_names_read_from_the_source_are_those_of_the_registry(choosing, name):
+    choice = CHOICES[name]
+    module = choice.file.removesuffix(".py").replace("/", ".")
+    registry = getattr(importlib.import_module(f"mmtutorial.{module}"), choice.registry)
+    own = {"FUSION": ["mine"], "IMAGE_ENCODER": ["mine too"]}.get(name, [])
+    assert choices(choosing, name) == [*registry, *own]
+
+
+@pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson.name)
+def test_the_course_says_what_each_of_its_parameters_may_be(lesson):
+    texts = {name for name, value in lesson.parameters.items() if isinstance(value, str)}
+    assert texts <= {*CHOICES, *FREE}, "a text is one of CHOICES, or FREE"
+    for name in texts & set(CHOICES):
+        assert fit(lesson, name, lesson.parameters[name], "the lesson's own cell")
+    for name in set(lesson.parameters) & set(LEAST):
+        assert lesson.parameters[name] >= LEAST[name]
+
+
+def names_that_lean_on_another(lesson):
+    """Texts that begin with "the same" where the lesson names what it records.
+
+    That is: keys, first parts of tuples and the first argument of ``record``.
+    """
+    for cell in lesson.notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        for node in ast.walk(parse(cell, lesson.name)):
+            names = getattr(node, "keys", []) if isinstance(node, ast.Dict) else []
+            if isinstance(node, ast.Subscript):
+                names = [node.slice]
+            elif isinstance(node, ast.Tuple):
+                names = node.elts[:1]
+            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "record":
+                names = node.args[:1]
+            for name in names:
+                start = name.values[0] if isinstance(name, ast.JoinedStr) else name
+                text = start.value if isinstance(start, ast.Constant) else ""
+                if isinstance(text, str) and text.lower().startswith("the same"):
+                    yield f"{cell.id}: {ast.unparse(name)}"
+
+
+@pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson.name)
+def test_the_name_of_a_recorded_number_makes_sense_alone(lesson):
+    """Beside other runs and in a sweep, there is no row above for "the same" to mean."""
+    assert list(names_that_lean_on_another(lesson)) == []
+
+
+def test_a_name_that_leans_on_the_row_above_is_found(tmp_path):
+    body = [
+        'claims = {"the same, less the spread": 1, "gain, the same": 2}',
+        'claims = [("The same again", 1)]\nclaims[f"the same {K}"] = 3',
+        'results.record("the same")\nplt.title("the same exam")',
+    ]
+    path = write_lesson(tmp_path, body=body)
+    assert len(list(names_that_lean_on_another(Lesson(path)))) == 4
 
 
 def test_the_dataset_has_its_own_option(lessons):

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from tiny_lessons import write_lesson
+from tiny_lessons import PARAMETERS, write_lesson
 
 from mmtutorial import TutorialError, report, runner
 from mmtutorial.execute import save_html, settle, write_json
@@ -175,7 +175,7 @@ def test_a_change_of_any_input_runs_it_again(tmp_path, monkeypatch, fake_execute
     assert not runs()
     assert runs(force=True)
     assert runs(parameters={"SEED": "1"})
-    assert runs()
+    assert not runs(), "a tweaked run leaves the baseline"
     (shop / "products.csv").write_text("id,title\n1,Cap\n")
     assert runs()
     notebook = nbformat.read(path, as_version=4)
@@ -188,6 +188,95 @@ def test_a_change_of_any_input_runs_it_again(tmp_path, monkeypatch, fake_execute
     monkeypatch.setattr(runner, "versions", lambda: {"backend": "tensorflow", "keras": "4"})
     assert runs()
     assert not runs()
+
+
+TWEAKED = """\
+results = course.Results("demo")
+results.record("recall", 0.5 if FUSION == "gated" else 0.1, chance=0.01, floor={"demo": 0.3})
+print(__import__("os").environ["MMTUTORIAL_PROFILE"])
+results"""
+
+
+def test_a_tweaked_lesson_stands_beside_the_baseline_and_no_floor_fails_it(tmp_path, capsys):
+    parameters = PARAMETERS + '\nFUSION = "gated"  # how\nDIM = 8  # length'
+    write_lesson(
+        tmp_path, "08", "Fuse", parameters=parameters, results=TWEAKED, body=["FUSION, DIM"]
+    )
+    (tmp_path / "profiles.yaml").write_text('quick: {demo: {"08": {DIM: 4}}}')
+    folder = tmp_path / "results" / "demo-quick"
+    options = {"notebooks": tmp_path, "results": tmp_path / "results"}
+
+    (tweaked,) = run(["08"], parameters={"FUSION": "film"}, **options)
+    assert (tweaked["status"], tweaked["error"]) == ("passed", "")
+    assert tweaked["changed"] == {"FUSION": "film"}
+    assert tweaked["parameters"]["DIM"] == 4
+    assert tweaked["claims"][0]["holds"] is False
+    own = folder / "tweaked" / "08_fuse" / "FUSION=film"
+    assert json.loads((own / "metrics.json").read_text("utf-8")) == tweaked
+    assert "quick, FUSION=film" in (own / "notebook.ipynb").read_text("utf-8")
+    assert not (folder / "08_fuse").exists()
+    printed = capsys.readouterr().out
+    assert "No baseline of 08_fuse yet" in printed
+
+    (baseline,) = run(["08"], parameters={"FUSION": "gated", "DIM": "4"}, **options)
+    assert (baseline["status"], baseline["changed"]) == ("passed", {})
+    assert [path.name for path in folder.glob("[0-9]*")] == ["08_fuse"]
+    left = (folder / "08_fuse" / "metrics.json").read_text("utf-8")
+    capsys.readouterr()
+
+    assert run(["08"], parameters={"FUSION": "film"}, **options) == [tweaked]
+    printed = capsys.readouterr().out
+    assert "08_fuse, FUSION=film: unchanged" in printed
+    assert "demo catalogue, quick profile\nlesson " in printed
+    (row,) = [line.split() for line in printed.splitlines() if "✗ recall" in line]
+    assert row == ["✗", "recall", "0.100", "0.500", "0.0100", "0.300"]
+    assert "baseline" in printed and "is no failure" in printed and str(own) in printed
+    assert "No baseline" not in printed and "older" not in printed
+    assert (folder / "08_fuse" / "metrics.json").read_text("utf-8") == left
+
+
+def test_each_tweak_has_a_folder_whatever_its_order_and_characters(tmp_path, fake_execute, capsys):
+    parameters = PARAMETERS + '\nMODEL = ""  # which'
+    path = write_lesson(tmp_path, "00", "One", parameters=parameters, body=["MODEL"])
+    options = {"notebooks": tmp_path, "results": tmp_path / "results"}
+    run(parameters={"MODEL": "a/../b", "SEED": "1"}, **options)
+    run(parameters={"SEED": "1", "MODEL": "a/../b"}, **options)
+    assert fake_execute == ["00_one, SEED=1, MODEL=a/../b"]
+    run(parameters={"MAX_PRODUCTS": "4000"}, **options)
+    folder = tmp_path / "results" / "demo-quick" / "tweaked" / "00_one"
+    assert sorted(one.name for one in folder.iterdir()) == [
+        "MAX_PRODUCTS=4000",
+        "SEED=1,MODEL=a%2F..%2Fb",
+    ]
+    run(**options)
+    path.write_text(path.read_text("utf-8").replace("Can it run?", "Does it run?"), "utf-8")
+    capsys.readouterr()
+    run(parameters={"MAX_PRODUCTS": "4000"}, **options)
+    assert "The baseline of 00_one is older" in capsys.readouterr().out
+
+
+def test_what_a_killed_run_left_is_put_away_by_the_next(tmp_path, fake_execute):
+    write_lesson(tmp_path, "00", "One")
+    folder = tmp_path / "results" / "demo-quick"
+    for name in (".01_gone.running", ".00_one.running", "tweaked/00_one/.SEED=1.running"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "log.txt").write_text("")
+    for name in (".00_one.old", ".02_cut.old"):  # the second was cut between its two renames
+        (folder / name).mkdir()
+        (folder / name / "metrics.json").write_text("{}")
+    (folder / "00_one").mkdir()
+    other = folder / "sweeps" / "00_one" / "SEED" / ".SEED=0.running"  # perhaps a sweep at work
+    other.mkdir(parents=True)
+    run(notebooks=tmp_path, results=tmp_path / "results")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".run.lock",
+        "00_one",
+        "02_cut",
+        "sweeps",
+        "tweaked",
+    ]
+    assert list((folder / "tweaked" / "00_one").iterdir()) == []
+    assert other.exists()
 
 
 def test_a_failed_lesson_is_run_again(tmp_path, fake_execute):
@@ -206,7 +295,10 @@ def test_a_failed_lesson_is_run_again(tmp_path, fake_execute):
         ({"wanted": ["17"]}, "no lesson '17'"),
         ({"parameters": {"EPOCHS": "1"}}, "-p EPOCHS: 00_one has no such parameter"),
         ({"parameters": {"SEED": "one"}}, "takes a value of type int"),
+        ({"parameters": {"SEED": "-1"}}, "SEED of 00_one is at least 0"),
         ({"dataset": "shoes"}, r"no dataset 'shoes': take demo, fashion, or the path"),
+        ({"dataset": ""}, "--dataset is empty: take demo, fashion, or the path"),
+        ({"dataset": " "}, "--dataset is empty"),
         ({"profile": "fast"}, "no profile 'fast'"),
         ({"jobs": 0}, "--jobs 0"),
     ],
@@ -353,6 +445,9 @@ def test_an_interrupted_run_leaves_no_process_and_loses_nothing(tmp_path, sent, 
     earlier.mkdir(parents=True)
     (earlier / "metrics.json").write_text('{"status": "failed"}')
     env = {name: value for name, value in os.environ.items() if name != "MMTUTORIAL_RESULTS"}
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env["TMPDIR"] = str(temporary)
     process = subprocess.Popen(
         [sys.executable, "-c", STARTED_RUN, str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -369,6 +464,7 @@ def test_an_interrupted_run_leaves_no_process_and_loses_nothing(tmp_path, sent, 
     assert process.returncode == status
     wait_for(lambda: not alive(kernel) and not alive(below), seconds=60)
     assert (earlier / "metrics.json").read_text() == '{"status": "failed"}'
+    assert not list(temporary.rglob("kernel*")), "no kernel is left in the temporary folder"
     if sent != signal.SIGKILL:
         assert "Interrupted: 0 of 1 runs were finished and are kept" in printed
         assert "again goes on with the others" in printed

@@ -16,20 +16,20 @@ from mmtutorial import TutorialError, runner
 from mmtutorial.execute import write_json
 from mmtutorial.sweep import means, summary, sweep, tidy
 
-TUNED = f'{PARAMETERS}\nFUSION = "sum"  # how\nRATE = 1.0  # how much\nSIZES = [1]  # unread'
+TUNED = f'{PARAMETERS}\nMETHOD = "sum"  # how\nRATE = 1.0  # how much\nSIZES = [1]  # unread'
 BODY = """\
 import time
 
-if FUSION == "none":
-    raise ValueError(f"no fusion {FUSION!r}")
-if FUSION == "slow":
+if METHOD == "none":
+    raise ValueError(f"no method {METHOD!r}")
+if METHOD == "slow":
     open("started", "w").close()
     time.sleep(600)"""
 RESULTS = """\
 results = course.Results("demo")
-recall = {"sum": 0.5, "low": 0.1}[FUSION] + 0.01 * SEED * RATE
+recall = {"sum": 0.5, "low": 0.1}[METHOD] + 0.01 * SEED * RATE
 results.record("recall", recall, chance=0.01, floor={"demo": 0.3}, protocol="by hand")
-results.record(f"{FUSION} alone", 1.0)
+results.record(f"{METHOD} alone", 1.0)
 results"""
 
 
@@ -53,13 +53,13 @@ def swept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
     write_course(folder)
     options = {"notebooks": folder / "notebooks", "results": folder / "results", "jobs": 2}
-    table = sweep("0", {"FUSION": ["sum", "low", "none"]}, seeds=(0, 1), **options)
-    return folder / "results" / "demo-quick" / "sweeps" / "00_tuned" / "FUSION", table
+    table = sweep("0", {"METHOD": ["sum", "low", "none"]}, seeds=(0, 1), **options)
+    return folder / "results" / "demo-quick" / "sweeps" / "00_tuned" / "METHOD", table
 
 
 def test_every_run_and_number_has_its_row(swept):
     recall = swept[1][swept[1]["claim"] == "recall"]
-    assert list(zip(recall["FUSION"], recall["SEED"], strict=True)) == [
+    assert list(zip(recall["METHOD"], recall["SEED"], strict=True)) == [
         ("sum", 0),
         ("sum", 1),
         ("low", 0),
@@ -70,16 +70,16 @@ def test_every_run_and_number_has_its_row(swept):
 
 
 def test_a_missed_floor_is_marked_and_no_failure(swept):
-    low = swept[1].query("FUSION == 'low' and claim == 'recall'")
+    low = swept[1].query("METHOD == 'low' and claim == 'recall'")
     assert list(low["status"]) == ["passed", "passed"]
     assert list(low["holds"]) == [False, False]
 
 
 def test_a_failed_run_stops_no_other_and_has_its_row(swept):
-    failed = swept[1][swept[1]["FUSION"] == "none"]
+    failed = swept[1][swept[1]["METHOD"] == "none"]
     assert list(failed["status"]) == ["failed", "failed"]
     assert failed["claim"].isna().all() and failed["value"].isna().all()
-    assert failed["error"].str.contains("ValueError: no fusion 'none'").all()
+    assert failed["error"].str.contains("ValueError: no method 'none'").all()
     assert (swept[0] / failed["run"].iloc[0] / "notebook.ipynb").exists()
 
 
@@ -89,7 +89,7 @@ def test_what_a_sweep_leaves(swept):
     assert list(written.columns) == list(table.columns)
     np.testing.assert_array_equal(written["value"], table["value"])
     assert set(written["run"]) == {path.parent.name for path in folder.glob("*/metrics.json")}
-    of_points = pd.read_csv(folder / "means.csv").query("claim == 'recall'").set_index("FUSION")
+    of_points = pd.read_csv(folder / "means.csv").query("claim == 'recall'").set_index("METHOD")
     assert list(of_points["runs"]) == [2, 2, 0]
     assert list(of_points["failed"]) == [0, 0, 2]
     assert list(of_points["below_floor"]) == [0, 2, 0]
@@ -98,15 +98,15 @@ def test_what_a_sweep_leaves(swept):
 
 def test_the_summary_shows_means_marks_and_failures(swept):
     table = swept[1]
-    lines = summary(table, means(table, ["FUSION"])).splitlines()
+    lines = summary(table, means(table, ["METHOD"])).splitlines()
     start = lines.index("recall")
     good, low, none = (lines[start + place].split() for place in (2, 3, 4))
-    assert good[:2] == ["FUSION=sum", "0.505"]
-    assert low[:2] == ["FUSION=low", "0.105"] and low[-4:] == ["✗", "2", "below", "floor"]
+    assert good[:2] == ["METHOD=sum", "0.505"]
+    assert low[:2] == ["METHOD=low", "0.105"] and low[-4:] == ["✗", "2", "below", "floor"]
     assert none[-2:] == ["2", "failed"]
-    assert sum(line.startswith("failed: FUSION=none,SEED=") for line in lines) == 2
+    assert sum(line.startswith("failed: METHOD=none,SEED=") for line in lines) == 2
     alone = lines[lines.index("sum alone") :]
-    assert "FUSION=low" not in "".join(alone[:4]), "it records no such number"
+    assert "METHOD=low" not in "".join(alone[:4]), "it records no such number"
 
 
 def finished(parameters, value, status="passed"):
@@ -134,13 +134,13 @@ def test_one_seed_has_no_interval():
 
 @pytest.fixture
 def fake_execute(monkeypatch):
-    """Which runs would start; no kernel does. FUSION "none" fails."""
+    """Which runs would start; no kernel does. METHOD "none" fails."""
     started = []
 
     def execute(self, task, metrics):
         started.append(task.label.split(" ", 1)[1])
         task.folder.mkdir(parents=True, exist_ok=True)
-        failed = task.parameters.get("FUSION") == "none"
+        failed = task.parameters.get("METHOD") == "none"
         done = finished(metrics["parameters"], 0.5, "failed" if failed else "passed")
         write_json(task.folder / "metrics.json", {**metrics, **done, "peak_memory_mb": 1})
 
@@ -149,10 +149,10 @@ def fake_execute(monkeypatch):
 
 
 def test_several_parameters_make_a_grid(course, fake_execute):
-    grid = {"FUSION": ["sum", "low"], "RATE": ["1", "0.5"]}
+    grid = {"METHOD": ["sum", "low"], "RATE": ["1", "0.5"]}
     table = sweep("00_tuned", grid, seeds=(0, 7), **course)
     assert fake_execute == [
-        f"FUSION={fusion}, RATE={rate}, SEED={seed}"
+        f"METHOD={fusion}, RATE={rate}, SEED={seed}"
         for fusion in ("sum", "low")
         for rate in ("1.0", "0.5")
         for seed in (0, 7)
@@ -160,7 +160,7 @@ def test_several_parameters_make_a_grid(course, fake_execute):
     assert len(table) == len(set(table["run"])) == 8
     assert table["RATE"].dtype == float
     sweeps = course["results"] / "demo-quick" / "sweeps"
-    assert (sweeps / "00_tuned" / "FUSION-RATE" / "sweep.csv").exists()
+    assert (sweeps / "00_tuned" / "METHOD-RATE" / "sweep.csv").exists()
 
 
 def test_seeds_alone_can_be_swept(course, fake_execute, capsys):
@@ -170,8 +170,8 @@ def test_seeds_alone_can_be_swept(course, fake_execute, capsys):
 
 
 def test_a_value_that_all_runs_share_stands_in_the_title(course, fake_execute, capsys):
-    table = sweep("0", {"RATE": ["3"], "FUSION": ["sum", "low"]}, seeds=(0, 1), **course)
-    assert list(table.index.unique()) == ["FUSION=sum", "FUSION=low"]
+    table = sweep("0", {"RATE": ["3"], "METHOD": ["sum", "low"]}, seeds=(0, 1), **course)
+    assert list(table.index.unique()) == ["METHOD=sum", "METHOD=low"]
     assert set(table["RATE"]) == {3.0}
     assert "demo catalogue, quick profile, RATE=3.0\n" in capsys.readouterr().out
 
@@ -179,12 +179,12 @@ def test_a_value_that_all_runs_share_stands_in_the_title(course, fake_execute, c
 def test_finished_runs_are_not_run_again(course, fake_execute, capsys):
     def started(*fusions, **options):
         fake_execute.clear()
-        sweep("0", {"FUSION": fusions}, **{"seeds": (0, 1), **course, **options})
-        return [label.removeprefix("FUSION=") for label in fake_execute]
+        sweep("0", {"METHOD": fusions}, **{"seeds": (0, 1), **course, **options})
+        return [label.removeprefix("METHOD=") for label in fake_execute]
 
     assert started("sum", "low") == ["sum, SEED=0", "sum, SEED=1", "low, SEED=0", "low, SEED=1"]
     assert started("sum", "low") == []
-    assert "4/4 FUSION=low, SEED=1: unchanged" in capsys.readouterr().out
+    assert "4/4 METHOD=low, SEED=1: unchanged" in capsys.readouterr().out
     assert started("low", "mean") == ["mean, SEED=0", "mean, SEED=1"]
     assert started("low", seeds=(1, 2)) == ["low, SEED=2"]
     assert started("low", force=True) == ["low, SEED=0", "low, SEED=1"]
@@ -198,7 +198,7 @@ def test_a_lesson_that_changes_during_its_sweep_is_told(course, fake_execute, mo
 
     def edited(self, task, metrics):
         execute(self, task, metrics)
-        path.write_text(path.read_text("utf-8").replace("no fusion", "no method"), "utf-8")
+        path.write_text(path.read_text("utf-8").replace("no method", "no way"), "utf-8")
 
     monkeypatch.setattr(runner._Run, "execute", edited)
     sweep("0", {}, seeds=(0, 1, 2), force=True, **course)
@@ -211,8 +211,8 @@ def test_a_lesson_that_changes_during_its_sweep_is_told(course, fake_execute, mo
 @pytest.mark.filterwarnings("ignore:Glyph")  # the plot's font has no Chinese
 def test_any_value_names_a_folder_of_its_own(course, fake_execute):
     values = ["a/b", "a_b", "a%2Fb", "..", "{0}", "颜色", "x" * 300, "x" * 301]
-    table = sweep("0", {"FUSION": values}, seeds=(0,), **course)
-    folder = course["results"] / "demo-quick" / "sweeps" / "00_tuned" / "FUSION"
+    table = sweep("0", {"METHOD": values}, seeds=(0,), **course)
+    folder = course["results"] / "demo-quick" / "sweeps" / "00_tuned" / "METHOD"
     assert len(set(table["run"])) == len(values)
     assert {path.parent for path in folder.rglob("metrics.json")} == {
         folder / name for name in table["run"]
@@ -224,7 +224,7 @@ def test_any_value_names_a_folder_of_its_own(course, fake_execute):
     [
         ("17", {"RATE": ["1"]}, {}, "no lesson '17'"),
         ("0", {"EPOCHS": ["1"]}, {}, "-p EPOCHS: 00_tuned has no such parameter.*RATE"),
-        ("0", {"FUSION": ["a"], "RATE": ["1", "much"]}, {}, "RATE of 00_tuned takes .* type float"),
+        ("0", {"METHOD": ["a"], "RATE": ["1", "much"]}, {}, "RATE of 00_tuned takes .* type float"),
         ("0", {"SIZES": ["[1]", "[2]"]}, {}, "no later cell of 00_tuned reads SIZES"),
         ("0", {"RATE": ["1", "1.0"]}, {}, r"RATE=1.0, SEED=0 comes twice"),
         ("0", {}, {"seeds": (3, 4, 3)}, r"SEED=3 comes twice"),
@@ -257,18 +257,18 @@ def test_the_same_sweep_twice_at_once_is_refused(course, fake_execute):
 
 
 def test_a_sweep_without_one_number_still_tells(course, fake_execute, capsys):
-    sweep("0", {"FUSION": ["none"]}, seeds=(0, 1), **course)
-    folder = course["results"] / "demo-quick" / "sweeps" / "00_tuned" / "FUSION"
+    sweep("0", {"METHOD": ["none"]}, seeds=(0, 1), **course)
+    folder = course["results"] / "demo-quick" / "sweeps" / "00_tuned" / "METHOD"
     assert list(pd.read_csv(folder / "sweep.csv")["status"]) == ["failed", "failed"]
     assert not (folder / "sweep.png").exists()
-    assert "failed: FUSION=none,SEED=1" in capsys.readouterr().out
+    assert "failed: METHOD=none,SEED=1" in capsys.readouterr().out
 
 
 INTERRUPTED = """\
 import pathlib, sys
 from mmtutorial import cli, sweep
 sweep.ROOT = pathlib.Path(sys.argv[1])
-cli.main(["sweep", "0", "-p", "FUSION", "sum", "slow", "--seeds", "0", "--results", sys.argv[2]])"""
+cli.main(["sweep", "0", "-p", "METHOD", "sum", "slow", "--seeds", "0", "--results", sys.argv[2]])"""
 
 
 def test_ctrl_c_loses_nothing_finished_and_the_same_sweep_goes_on(course, fake_execute, tmp_path):
@@ -284,5 +284,5 @@ def test_ctrl_c_loses_nothing_finished_and_the_same_sweep_goes_on(course, fake_e
     printed, _ = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Interrupted: 1 of 2 runs were finished and are kept" in printed
-    sweep("0", {"FUSION": ["sum", "slow"]}, seeds=(0,), **course)
-    assert fake_execute == ["FUSION=slow, SEED=0"]
+    sweep("0", {"METHOD": ["sum", "slow"]}, seeds=(0,), **course)
+    assert fake_execute == ["METHOD=slow, SEED=0"]

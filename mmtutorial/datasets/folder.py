@@ -48,10 +48,17 @@ COLUMNS = {
     "price": "a number in the shop's currency; NaN where unknown",
 }
 REQUIRED = ("id", "title")
-ATTRIBUTES = [
-    column
-    for column in COLUMNS
-    if column not in ("id", "title", "description", "title_zh", "price")
+ATTRIBUTES = [  # the columns whose values are labels
+    "brand",
+    "gender",
+    "category",
+    "subcategory",
+    "article_type",
+    "colour",
+    "pattern",
+    "season",
+    "year",
+    "usage",
 ]
 
 HEIGHT, WIDTH = 80, 60  # of every decoded photo, in pixels
