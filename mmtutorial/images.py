@@ -75,26 +75,31 @@ def _windows(x, size, strides, padding):
 
 
 def article_encoder(dim=128):
-    """The article's photo branch as it stands: Conv2D and pooling, twice, then flatten → Dense.
+    """The photo branch that the course's article prints (its section 5.2), with a layer to ``dim``.
 
-    Every pixel of the last feature map has its own weights into the dense layer, so the encoder
-    must learn a sleeve anew for each place, and nearly all of its parameters are in that one
-    matrix. ``cnn_encoder`` averages over the places instead.
+    On 32 × 32 pixels: Conv2D 64, pooling, Conv2D 128, pooling, Conv2D 256, flatten, Dense 512.
+    The photo is squeezed into that square. Every place of the last feature map, 4 × 4, has its
+    own weights into the dense layer, so the encoder must learn a sleeve anew for each place, and
+    most of its parameters are in that one matrix. ``cnn_encoder`` averages over the places
+    instead.
 
     Returns a ``keras.Model``: ``(batch, 80, 60, 3)`` values 0-255 → ``(batch, dim)`` float.
     Defined in lesson 03.
     """
     photo, x = _rescaled()
-    for stage, width in enumerate((32, 64), start=1):
-        x = layers.Conv2D(width, 3, activation="relu", name=f"conv_{stage}")(x)
-        x = layers.MaxPooling2D(name=f"pool_{stage}")(x)
-    x = layers.Flatten(name="flatten")(x)  # (batch, 18 · 13 · 64)
+    x = layers.Resizing(32, 32, name="resize")(x)
+    x = layers.Conv2D(64, 3, activation="relu", name="conv_1")(x)
+    x = layers.MaxPooling2D(name="pool_1")(x)
+    x = layers.Conv2D(128, 3, activation="relu", name="conv_2")(x)
+    x = layers.MaxPooling2D(name="pool_2")(x)
+    x = layers.Conv2D(256, 3, activation="relu", name="conv_3")(x)
+    x = layers.Flatten(name="flatten")(x)  # (batch, 4 · 4 · 256)
     x = layers.Dense(512, activation="relu", name="dense")(x)
     return keras.Model(photo, layers.Dense(dim, name="project")(x), name="article_encoder")
 
 
 def cnn_encoder(dim=128, widths=(64, 128, 256)):
-    """Convolution and pooling, then one dense layer: the article's photo branch, made to train.
+    """Convolution and pooling, then one dense layer: a photo branch that trains well.
 
     The first convolution reads the photo in patches of 4 × 4 pixels; then each stage looks at
     3 × 3 neighbours and halves the picture. The average over what is left goes through a dense
