@@ -1,0 +1,59 @@
+"""Every lesson ends on catalogues that strangers bring, and claims nothing on copies of titles."""
+
+import shutil
+
+import own_catalogues
+import pytest
+import yaml
+
+from mmtutorial.catalogue import load_catalogue
+from mmtutorial.lessons import find_lessons
+from mmtutorial.paths import ROOT
+from mmtutorial.runner import run
+
+SMALL = {  # enough to go through every cell; the encoders are the same wherever they can be
+    "00": {"EPOCHS": 2, "DRAWS": 2},
+    "01": {"SPLITS": 2},
+    "02": {"SEEDS": 2, "EPOCHS": 1, "SNAPSHOTS": 30},
+    "03": {"TEXT_EPOCHS": 2, "EPOCHS": 1},
+    "04": {"EPOCHS": 2},
+    "05": {"PHOTO_EPOCHS": 2, "EPOCHS": 1, "SEEDS": 2, "REVIEWS": 200},
+    "06": {"EPOCHS": 2, "SEEDS": 1},
+    "07": {"EPOCHS": 2, "SEEDS": 2, "SKETCH_EPOCHS": 1, "WEIGHT_EPOCHS": 1},
+    "08": {"EPOCHS": 2, "SEEDS": 1, "STEPS": 10, "COMPARE_ALL": False},
+    "09": {"EPOCHS": 2, "SEEDS": 2, "ROUNDS": 1, "QUERIES": 200},
+    "10": {"QUERIES": 50},
+    "11": {"EPOCHS": 2, "GROWN": 3000, "TIMED": 5},
+    "20": {"EPOCHS": 4, "LEAST_STEPS": 8, "LEFT_OUT": 1, "OTHER_SEEDS": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def small_lessons(tmp_path_factory):
+    """The lessons, with a quick profile that is quicker still."""
+    folder = tmp_path_factory.mktemp("lessons") / "notebooks"
+    shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".*"))
+    profile = {"quick": {"other": SMALL}, "full": {}}
+    (folder / "profiles.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    return folder
+
+
+def test_every_lesson_has_a_small_size():
+    assert set(SMALL) == {lesson.number for lesson in find_lessons(ROOT / "notebooks")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["plain", "spreadsheet", "furniture"])
+def test_every_lesson_ends_on_a_catalogue_of_ones_own(kind, small_lessons, tmp_path):
+    shop = tmp_path / kind
+    shop.mkdir()
+    getattr(own_catalogues, kind)(shop)
+    assert len(load_catalogue(shop)) == 300
+    found = run(dataset=str(shop), notebooks=small_lessons, results=tmp_path / "results", jobs=2)
+    stopped = {one["lesson"]: one["error"] for one in found if one["error"].startswith("cell ")}
+    assert not stopped
+    for one in found:
+        assert one["claims"]
+        for claim in one["claims"]:
+            if "copies of titles" in claim["protocol"]:
+                assert claim["holds"] is None, (one["lesson"], claim)
