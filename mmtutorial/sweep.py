@@ -231,7 +231,7 @@ def plot(table, of_points, title):
             shown |= _draw(axis, points.index(point), row, runs)
         axis.set_xlim(*limits(table[table["claim"] == claim], of_points, claim))
         axis.set_title("\n".join(textwrap.wrap(claim, 38)), fontsize=9)
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
         axis.tick_params(labelsize=8)
         axis.grid(axis="x", alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
@@ -260,7 +260,8 @@ def _draw(axis, place: int, row, runs) -> set[str]:
         axis.plot(values, [place + 0.25] * len(values), **LEGEND["single seeds"])
         shown |= {kind, "single seeds"}
     for kind in ("floor", "chance"):
-        for level in runs[kind].dropna().unique():
+        level = runs[kind].astype(float).mean()  # chance may differ a little between seeds
+        if not np.isnan(level):
             axis.vlines(level, place - 0.45, place + 0.45, zorder=0, **LEGEND[kind])
             shown.add(kind)
     return shown | ({"red: a seed below the floor"} if low else set())
