@@ -39,7 +39,7 @@ def begin(seed: int) -> None:
             f"SEED is {seed!r}; take a whole number from 0 to {2**32 - 1}, for example SEED = 0"
         )
     seed = int(seed)
-    whole = "full, from this notebook (mmtutorial run: quick, smaller numbers, other results)"
+    whole = "full (the numbers of this notebook); mmtutorial run takes quick, so its results differ"
     print(f"profile {os.environ.get('MMTUTORIAL_PROFILE', whole)}")
     print(f"python  {platform.python_version()}")
     print(f"numpy   {np.__version__}")

@@ -105,7 +105,7 @@ def run(
         name, baseline = task.lesson.name, baselines[task.lesson.name]
         if not baseline:
             print(f"No baseline of {name} yet: the same command without -p makes it.")
-        elif baseline["fingerprint"] != fingerprint(task.lesson, usual[name], common):
+        elif baseline.get("fingerprint") != fingerprint(task.lesson, usual[name], common):
             print(f"The baseline of {name} is older than the course: run it again without -p.")
         print(f"Tweaked, beside the baseline: {task.folder}")
     print(f"Report: {results / 'index.html'}")
@@ -485,8 +485,8 @@ def summary(metrics: list[dict], baselines: dict | None = None) -> str:
     lines = [_row("lesson", heads, width)]
     for one, title in zip(metrics, titles, strict=True):
         lines.append(f"{title:<{width}}  {one['status']:>9}  {_size(one)}")
-        baseline = (baselines or {}).get(one["lesson"]) or {"claims": []}
-        usual = {claim["name"]: claim["value"] for claim in baseline["claims"]}
+        baseline = (baselines or {}).get(one["lesson"]) or {}
+        usual = {claim["name"]: claim["value"] for claim in baseline.get("claims", [])}
         for claim in one["claims"]:
             values = {**claim, "baseline": usual.get(claim["name"])}
             name = f"{mark(claim['holds'])} {claim['name']}"

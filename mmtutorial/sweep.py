@@ -192,30 +192,46 @@ def _number(value) -> str:
     return number(None if np.isnan(value) else value)
 
 
+GOOD, LOW, SOFT = "#4878a8", "#b04040", "#909090"  # a point, one with a run below its floor
+LEGEND = {  # what a panel may show → how it is drawn
+    "mean of the seeds, 95 % t-interval": {"marker": "o", "color": GOOD, "linewidth": 2.5},
+    "one seed: no interval": {"marker": "o", "mfc": "white", "color": GOOD, "linewidth": 0},
+    "single seeds": {"marker": ".", "color": SOFT, "markersize": 5, "linewidth": 0},
+    "red: a seed below the floor": {"marker": "o", "color": LOW, "linewidth": 0},
+    "floor": {"color": LOW, "linewidth": 1, "linestyle": ":"},
+    "chance": {"color": SOFT, "linewidth": 1, "linestyle": "--"},
+}
+
+
 def plot(table, of_points, title):
-    """One panel a recorded number, one line a point: its mean, t-interval and single runs."""
+    """One panel a recorded number, one line a point: its mean, t-interval and single seeds.
+
+    A panel's axis holds its points, their intervals, the floor, and chance (or else zero), so
+    that a difference is seen beside what it has to be compared with.
+    """
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
 
     claims = list(of_points["claim"].unique())
     points = list(of_points.index.unique())
     columns = min(3, len(claims))
     rows = -(-len(claims) // columns)
     figure = Figure(
-        (2.2 + 3 * columns, 0.9 + (0.8 + 0.3 * len(points)) * rows), layout="constrained"
+        (2.2 + 3 * columns, 1.3 + (0.8 + 0.3 * len(points)) * rows), layout="constrained"
     )
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    shown = set()
     for axis, claim in itertools.zip_longest(axes.flat, claims):
         if claim is None:
             axis.set_axis_off()
             continue
         for point, row in of_points[of_points["claim"] == claim].iterrows():
-            place = points.index(point)
-            values = table["value"][(table.index == point) & (table["claim"] == claim)]
-            colour = "#b04040" if row["below_floor"] else "#4878a8"
-            axis.plot([row["t95_low"], row["t95_high"]], [place] * 2, color=colour, linewidth=2.5)
-            axis.plot(row["mean"], place, "o", color=colour)
-            axis.plot(values, [place + 0.25] * len(values), ".", color="#808080", markersize=4)
+            runs = table[(table.index == point) & (table["claim"] == claim)]
+            shown |= _draw(axis, points.index(point), row, runs)
+        axis.set_xlim(*limits(table[table["claim"] == claim], of_points, claim))
         axis.set_title("\n".join(textwrap.wrap(claim, 38)), fontsize=9)
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
         axis.tick_params(labelsize=8)
         axis.grid(axis="x", alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
@@ -224,8 +240,41 @@ def plot(table, of_points, title):
     axes[0, 0].set_yticks(range(len(points)), names)
     axes[0, 0].set_ylim(len(points) - 0.5, -0.5)
     figure.suptitle(title, fontsize=10)
-    figure.supxlabel(
-        "dot: mean of seeds; bar: its 95 % t-interval; grey: single runs; red: one below its floor",
-        fontsize=8,
-    )
+    handles = [Line2D([], [], label=name, **how) for name, how in LEGEND.items() if name in shown]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
+
+
+def _draw(axis, place: int, row, runs) -> set[str]:
+    """One point of a panel; the names in LEGEND of what was drawn."""
+    shown, values = set(), runs["value"].astype(float)
+    low = bool(row["below_floor"])
+    if len(values) == 1:
+        kind, colour = "one seed: no interval", LOW if low else GOOD
+        axis.plot(values, [place], **{**LEGEND[kind], "color": colour})
+        shown.add(kind)
+    elif len(values):
+        kind, colour = "mean of the seeds, 95 % t-interval", LOW if low else GOOD
+        axis.plot([row["t95_low"], row["t95_high"]], [place] * 2, color=colour, linewidth=2.5)
+        axis.plot(row["mean"], place, "o", color=colour)
+        axis.plot(values, [place + 0.25] * len(values), **LEGEND["single seeds"])
+        shown |= {kind, "single seeds"}
+    for kind in ("floor", "chance"):
+        level = runs[kind].astype(float).mean()  # chance may differ a little between seeds
+        if not np.isnan(level):
+            axis.vlines(level, place - 0.45, place + 0.45, zorder=0, **LEGEND[kind])
+            shown.add(kind)
+    return shown | ({"red: a seed below the floor"} if low else set())
+
+
+def limits(runs, of_points, claim: str) -> tuple[float, float]:
+    """The ends of a panel's axis: all that is drawn and chance, or zero where there is none."""
+    here = of_points[of_points["claim"] == claim]
+    seen = [runs[key] for key in ("value", "floor", "chance")]
+    seen += [here["t95_low"], here["t95_high"]]
+    numbers = np.concatenate([np.asarray(one, float) for one in seen])
+    if runs["chance"].isna().all():
+        numbers = np.append(numbers, 0.0)
+    low, high = np.nanmin(numbers), np.nanmax(numbers)
+    margin = 0.06 * (high - low) or 0.5
+    return low - margin, high + margin

@@ -38,7 +38,8 @@ def test_begin_prints_what_it_runs_on(capsys):
 
 
 @pytest.mark.parametrize(
-    ("passed", "line"), [("quick", "profile quick\n"), (None, "profile full, from this notebook")]
+    ("passed", "line"),
+    [("quick", "profile quick\n"), (None, "profile full (the numbers of this notebook)")],
 )
 def test_begin_prints_whose_numbers_it_runs_with(passed, line, capsys, monkeypatch):
     monkeypatch.delenv("MMTUTORIAL_PROFILE", raising=False)

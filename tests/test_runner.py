@@ -242,6 +242,9 @@ def test_each_tweak_has_a_folder_whatever_its_order_and_characters(tmp_path, fak
     run(parameters={"MODEL": "a/../b", "SEED": "1"}, **options)
     run(parameters={"SEED": "1", "MODEL": "a/../b"}, **options)
     assert fake_execute == ["00_one, SEED=1, MODEL=a/../b"]
+    baseline = tmp_path / "results" / "demo-quick" / "00_one"
+    baseline.mkdir()
+    (baseline / "metrics.json").write_text('{"status": "failed"}')  # not of this version
     run(parameters={"MAX_PRODUCTS": "4000"}, **options)
     folder = tmp_path / "results" / "demo-quick" / "tweaked" / "00_one"
     assert sorted(one.name for one in folder.iterdir()) == [

@@ -1,25 +1,32 @@
 """Sweeps, on a notebook of a few cells: the grid, what is kept, what a run's failure leaves."""
 
+import json
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 from test_runner import wait_for
 from tiny_lessons import PARAMETERS, write_lesson
 
 from mmtutorial import TutorialError, runner
 from mmtutorial.execute import write_json
-from mmtutorial.sweep import means, summary, sweep, tidy
+from mmtutorial.sweep import LEGEND, means, plot, summary, sweep, tidy
 
-TUNED = f'{PARAMETERS}\nMETHOD = "sum"  # how\nRATE = 1.0  # how much\nSIZES = [1]  # unread'
+TUNED = (
+    f'{PARAMETERS}\nMETHOD = "sum"  # how\nFUSION = "sum"  # a name of the package\n'
+    "RATE = 1.0  # how much\nSIZES = [1]  # unread"
+)
 BODY = """\
 import time
 
+assert FUSION
 if METHOD == "none":
     raise ValueError(f"no method {METHOD!r}")
 if METHOD == "slow":
@@ -94,6 +101,9 @@ def test_what_a_sweep_leaves(swept):
     assert list(of_points["failed"]) == [0, 0, 2]
     assert list(of_points["below_floor"]) == [0, 2, 0]
     assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder.parents[3] / "index.html").exists()
+    one = json.loads((folder / "METHOD=low,SEED=1" / "metrics.json").read_text("utf-8"))
+    assert one["changed"] == {"METHOD": "low", "SEED": 1}
 
 
 def test_the_summary_shows_means_marks_and_failures(swept):
@@ -109,8 +119,8 @@ def test_the_summary_shows_means_marks_and_failures(swept):
     assert "METHOD=low" not in "".join(alone[:4]), "it records no such number"
 
 
-def finished(parameters, value, status="passed"):
-    claim = {"name": "recall", "value": value, "chance": None, "floor": None, "holds": None}
+def finished(parameters, value, status="passed", **claim):
+    claim = {"name": "recall", "value": value, "chance": None, "floor": None, "holds": None} | claim
     of_run = {"parameters": parameters, "status": status, "seconds": 1.0, "error": ""}
     return {**of_run, "claims": [{**claim, "protocol": ""}]}
 
@@ -130,6 +140,76 @@ def test_one_seed_has_no_interval():
     of_points = means(table, ["K"])
     assert of_points[["t95_low", "t95_high"]].isna().all(axis=None)
     assert "–" in summary(table, of_points).splitlines()[3]
+
+
+def drawn(values, seeds=1, **claim):
+    """The figure of a sweep over K, each value with so many seeds; and its one panel."""
+    runs = [
+        finished({"K": k, "SEED": seed}, value + 0.001 * seed, **claim)
+        for k, value in values.items()
+        for seed in range(seeds)
+    ]
+    table = tidy(runs, ["K"], [""] * len(runs))
+    figure = plot(table, means(table, ["K"]), "a title")
+    FigureCanvasAgg(figure).draw()
+    return figure, figure.axes[0]
+
+
+def legend_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize(
+    ("claim", "reached"),
+    [
+        ({"chance": 0.05, "floor": 0.3, "holds": True}, (0.05, 0.3)),
+        ({"chance": 0.05, "floor": 0.7, "holds": False}, (0.05, 0.7)),
+        ({"chance": 0.0}, (0.0,)),
+        ({}, (0.0,)),
+    ],
+)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_an_axis_reaches_chance_or_zero_and_the_floor(claim, reached, seeds):
+    _, axis = drawn({5: 0.481, 10: 0.485}, seeds, **claim)
+    low, high = axis.get_xlim()
+    for level in (*reached, 0.481, 0.485):
+        assert low < level < high
+
+
+def test_an_axis_reaches_the_ends_of_the_intervals():
+    _, axis = drawn({5: 0.481, 10: 0.485}, seeds=2, chance=0.48)
+    low, high = axis.get_xlim()
+    half = stats.t.ppf(0.975, 1) * 0.0005
+    assert low < 0.4815 - half and high > 0.4855 + half
+
+
+@pytest.mark.parametrize("value", [0.0004, 0.004, 0.48, 31.5, 31234.0])
+def test_the_figures_on_an_axis_do_not_overlap(value):
+    figure, axis = drawn({5: value, 10: 1.01 * value}, seeds=3, chance=0.0)
+    renderer = figure.canvas.get_renderer()
+    boxes = [
+        label.get_window_extent(renderer) for label in axis.get_xticklabels() if label.get_text()
+    ]
+    assert len(boxes) >= 3
+    for left, right in pairwise(sorted(boxes, key=lambda box: box.x0)):
+        assert left.x1 + 4 < right.x0
+
+
+def test_one_seed_is_drawn_as_one_seed():
+    figure, axis = drawn({5: 0.481, 10: 0.485}, chance=0.1)
+    assert [line.get_markerfacecolor() for line in axis.lines] == ["white", "white"]
+    assert legend_of(figure) == ["one seed: no interval", "chance"]
+
+
+def test_several_seeds_are_a_mean_an_interval_and_small_dots():
+    figure, axis = drawn({5: 0.481}, seeds=3, chance=0.1, floor=0.6, holds=False)
+    interval, mean, dots = axis.lines
+    half = stats.t.ppf(0.975, 2) * 0.001 / np.sqrt(3)
+    np.testing.assert_allclose(interval.get_xdata(), [0.482 - half, 0.482 + half])
+    np.testing.assert_allclose(mean.get_xdata(), 0.482)
+    np.testing.assert_allclose(dots.get_xdata(), [0.481, 0.482, 0.483])
+    assert dots.get_markersize() < mean.get_markersize()
+    assert legend_of(figure) == [name for name in LEGEND if name != "one seed: no interval"]
 
 
 @pytest.fixture
@@ -224,6 +304,8 @@ def test_any_value_names_a_folder_of_its_own(course, fake_execute):
     [
         ("17", {"RATE": ["1"]}, {}, "no lesson '17'"),
         ("0", {"EPOCHS": ["1"]}, {}, "-p EPOCHS: 00_tuned has no such parameter.*RATE"),
+        ("0", {"FUSION": ["sum", "summ"]}, {}, "-p FUSION: no FUSION 'summ' in 00_tuned; .*gated"),
+        ("0", {}, {"seeds": (0, -1)}, "SEED of 00_tuned is at least 0"),
         ("0", {"METHOD": ["a"], "RATE": ["1", "much"]}, {}, "RATE of 00_tuned takes .* type float"),
         ("0", {"SIZES": ["[1]", "[2]"]}, {}, "no later cell of 00_tuned reads SIZES"),
         ("0", {"RATE": ["1", "1.0"]}, {}, r"RATE=1.0, SEED=0 comes twice"),
