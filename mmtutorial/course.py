@@ -92,10 +92,11 @@ class Results:
         """Keep one number, and what it has to reach.
 
         ``chance``: what guessing would give (0.0 for a gain, "A beats B by"); ``floor``: the
-        least value that keeps the claim, by catalogue name. A catalogue that it does not name
-        has to reach three times chance, or half the way from chance to 1 if that is less;
-        without a chance above zero its number is kept unchecked. A missed floor is shown and
-        does not raise: whoever tweaks a lesson still reaches its end. ``copied``: the number
+        least value that keeps the claim, by catalogue name. On a catalogue that it does not name
+        nothing is promised: the number is marked ✓ from three times chance on, or half the way
+        from chance to 1 if that is less, and below that a run does not fail; without a chance
+        above zero it has no mark. A missed floor is shown and does not raise: whoever tweaks a
+        lesson still reaches its end. ``copied``: the number
         comes from queries that are copies of titles. Matching words would answer them, so the
         number proves nothing: it gets no floor, and the protocol says why.
 
@@ -143,6 +144,7 @@ class Results:
                 "chance": chance,
                 "floor": least,
                 "holds": holds(value, least),
+                "promised": least is not None and self.catalogue in floors,
                 "protocol": str(protocol),
             }
         )

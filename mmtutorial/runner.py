@@ -491,11 +491,15 @@ def summary(metrics: list[dict], baselines: dict | None = None) -> str:
             values = {**claim, "baseline": usual.get(claim["name"])}
             name = f"{mark(claim['holds'])} {claim['name']}"
             lines.append(_row(name, [number(values[head]) for head in heads], width))
-    if any(
-        one["changed"] and claim["holds"] is False for one in metrics for claim in one["claims"]
-    ):
+    missed = [(one, claim) for one in metrics for claim in one["claims"] if claim["holds"] is False]
+    if any(one["changed"] for one, _ in missed):
         lines.append(
             "✗ of a tweaked run is no failure: floors are set for the lesson's own values."
+        )
+    if any(not claim["promised"] for _, claim in missed):
+        lines.append(
+            "✗ on a catalogue of your own is no failure: it means less than three times chance. "
+            "Train longer (--profile full) or take more products."
         )
     return "\n".join(lines)
 

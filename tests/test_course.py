@@ -75,11 +75,13 @@ def test_a_claim_holds_from_its_floor_up(value, kept):
 
 
 @pytest.mark.parametrize(
-    ("chance", "floor"), [(0.01, 0.03), (0.25, 0.625), (0.5, 0.75), (2.0, 6.0)]
+    ("chance", "floor"), [(0.02, 0.06), (0.25, 0.625), (0.5, 0.75), (2.0, 6.0)]
 )
 def test_an_unknown_catalogue_has_to_reach_three_times_chance(chance, floor):
     claim = recorded("mine", value=0.03, chance=chance, floor={"demo": 0.9})
     assert claim["floor"] == pytest.approx(floor)
+    assert claim["holds"] is False and not claim["promised"]
+    assert recorded(value=0.03, chance=0.01, floor={"demo": 0.9})["promised"]
     assert not course.holds(chance, claim["floor"])
     assert not course.holds(0.0, claim["floor"])
 

@@ -12,6 +12,7 @@ CLAIM = {
     "chance": 0.0003,
     "floor": 0.3,
     "holds": True,
+    "promised": True,
     "protocol": "1,000 queries & ties by id",
 }
 METRICS = {

@@ -16,7 +16,7 @@ from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from tiny_lessons import PARAMETERS, write_lesson
 
-from mmtutorial import TutorialError, report, runner
+from mmtutorial import TutorialError, course, execute, report, runner
 from mmtutorial.execute import save_html, settle, write_json
 from mmtutorial.runner import run
 
@@ -108,6 +108,15 @@ def test_a_missed_floor_fails_the_lesson_by_the_claims_name(course_run):
     failed = course_run[1]["02_low"]
     assert failed["status"] == "failed"
     assert failed["error"] == 'claim: "gain" is 0.100, below its floor 0.200'
+
+
+def test_on_an_own_catalogue_a_number_near_chance_is_marked_and_fails_nothing():
+    results = course.Results("mine")
+    results.record("recall", 0.2, chance=0.1, floor={"demo": 0.5})
+    assert execute.broken_claims(results.claims, strict=True) == ""
+    one = {"lesson": "00_tiny", "status": "passed", "changed": {}, "claims": results.claims}
+    text = runner.summary([{**one, "seconds": 1.0, "peak_memory_mb": 1}])
+    assert "✗ recall" in text and "less than three times chance" in text
 
 
 def test_a_lesson_that_records_nothing_fails(course_run):

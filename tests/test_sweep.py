@@ -120,7 +120,14 @@ def test_the_summary_shows_means_marks_and_failures(swept):
 
 
 def finished(parameters, value, status="passed", **claim):
-    claim = {"name": "recall", "value": value, "chance": None, "floor": None, "holds": None} | claim
+    claim = {
+        "name": "recall",
+        "value": value,
+        "chance": None,
+        "floor": None,
+        "holds": None,
+        "promised": True,
+    } | claim
     of_run = {"parameters": parameters, "status": status, "seconds": 1.0, "error": ""}
     return {**of_run, "claims": [{**claim, "protocol": ""}]}
 
