@@ -439,6 +439,8 @@ def read_image_file(path) -> bytes:
     Only a regular file of at most ``MAX_BYTES`` is read, never a pipe or a device, which might
     have no end. Raises ``TutorialError`` with a short reason that does not repeat the path.
     """
+    if "\0" in os.fspath(path):
+        raise TutorialError("no possible file name")
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
@@ -448,14 +450,10 @@ def read_image_file(path) -> bytes:
         with open(path, "rb") as file:
             return file.read(found.st_size)
     except FileNotFoundError as fault:
-        leads_nowhere = os.path.islink(path)
-        raise TutorialError(
-            "a link that leads nowhere" if leads_nowhere else "no such file"
-        ) from fault
+        reason = "a link that leads nowhere" if os.path.islink(path) else "no such file"
+        raise TutorialError(reason) from fault
     except OSError as fault:
         raise TutorialError(fault.strerror or str(fault)) from fault
-    except ValueError as fault:  # a NUL in its name
-        raise TutorialError("no possible file name") from fault
 
 
 def _too_long(length):
