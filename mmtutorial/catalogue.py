@@ -82,15 +82,19 @@ class Catalogue:
         return len(self.table)
 
     def __repr__(self):
+        values = self.table.reindex(
+            columns=[name for name in COLUMNS if name not in ("id", "title")]
+        )
         filled = {
-            column: (self.table[column] != "").mean() if len(self) else 0 for column in ATTRIBUTES
+            column: f"{column} {share:.0%}"
+            for column in values
+            if (share := (values[column].notna() & (values[column] != "")).mean()) > 0
         }
         lines = [
             f"Catalogue {self.name!r}: {len(self):,} products "
             f"({len(self.set_aside):,} set aside), {len(self.queries):,} queries",
             f"  photos: ({len(self)}, {folder.HEIGHT}, {folder.WIDTH}, 3) uint8",
-            "  filled: "
-            + ", ".join(f"{column} {share:.0%}" for column, share in filled.items() if share > 0),
+            f"  filled: {', '.join(filled.values()) or 'id and title only'}",
         ]
         return "\n".join(lines + [f"  {note}" for note in self.notes])
 

@@ -5,7 +5,9 @@ import io
 import json
 import multiprocessing
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmtutorial import TutorialError
+from mmtutorial import catalogue as catalogue_module
 from mmtutorial.catalogue import (
     COLUMNS,
     Catalogue,
@@ -23,7 +26,7 @@ from mmtutorial.catalogue import (
     leaked,
     load_catalogue,
 )
-from mmtutorial.datasets import folder
+from mmtutorial.datasets import demo, folder
 from mmtutorial.datasets.demo import draw_shop
 from mmtutorial.datasets.spreadsheet import as_prices
 
@@ -211,6 +214,22 @@ def test_the_demo_shop_is_there_with_its_truth(tmp_path, monkeypatch):
     assert len(catalogue) + len(catalogue.set_aside) == 60
     assert list(catalogue.truth["id"]) == list(catalogue.table["id"])
     assert catalogue.queries and (catalogue.table["title_zh"] != "").all()
+
+
+def test_the_demo_shop_is_drawn_anew_when_code_beside_it_changes(tmp_path, monkeypatch):
+    shutil.copytree(Path(demo.__file__).parent, tmp_path / "code")
+    monkeypatch.setattr(demo, "__file__", str(tmp_path / "code" / "demo.py"))
+    monkeypatch.setattr(demo, "draw_shop", lambda place: None)
+    first = catalogue_module._demo_shop()
+    assert catalogue_module._demo_shop() == first
+    (tmp_path / "code" / "folder.py").write_text("HEIGHT = 81")
+    assert catalogue_module._demo_shop() != first
+
+
+def test_a_catalogue_of_ids_titles_and_photos_prints_what_it_has(tmp_path):
+    place = shop(tmp_path / "mine", products()[["id", "title", "image"]])
+    assert "filled: id and title only" in repr(load_catalogue(place))
+    assert "price 50%" in repr(load_catalogue(shop(place, price=[1.0, None] * 3)))
 
 
 # What is set aside, what is refused ------------------------------------------------------------
