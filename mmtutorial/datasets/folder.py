@@ -479,13 +479,14 @@ def _eight_bits(image):
     16 bits have a fixed scale. For 32 bits nobody says what white is: we take the smallest of
     the usual scales (1 for floats, 255, 65,535) that holds all values.
     """
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
-    scales = (1, 255, 65535) if image.mode == "F" else (255, 65535)
     if image.mode.startswith("I;16"):
-        scales = (65535,)
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    values = np.array(image, dtype=np.float32)  # up to 240 MB, so changed in place
+    np.nan_to_num(values, copy=False)
+    scales = (1, 255, 65535) if image.mode == "F" else (255, 65535)
     largest = values.max()
-    white = next((scale for scale in scales if largest <= scale), largest)
-    return Image.fromarray((values * (255 / white)).clip(0, 255).round().astype(np.uint8))
+    values *= 255 / next((scale for scale in scales if largest <= scale), largest)
+    return Image.fromarray(values.clip(0, 255, out=values).astype(np.uint8))
 
 
 def hash_photo(photo: np.ndarray) -> str:
