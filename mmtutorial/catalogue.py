@@ -7,6 +7,7 @@ cleans the table; what they define for users can be imported from here too.
 
 import hashlib
 import json
+import reprlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -60,7 +61,12 @@ class Catalogue:
         qrels, ``{query text: {product id: grade}}``.
     truth : DataFrame or None
         the rows of ``table`` without their dirt, where it is known.
+    notes : list of str
+        what reading left out besides: columns that are not read, prices that are no numbers. Of
+        a loaded catalogue only; its parts do not repeat them.
     """
+
+    notes = ()
 
     def __init__(self, name, table, photos, set_aside=None, queries=None, truth=None, rows=None):
         self.name = name
@@ -79,17 +85,21 @@ class Catalogue:
         return len(self.table)
 
     def __repr__(self):
+        values = self.table.reindex(
+            columns=[name for name in COLUMNS if name not in ("id", "title")]
+        )
         filled = {
-            column: (self.table[column] != "").mean() if len(self) else 0 for column in ATTRIBUTES
+            column: f"{column} {share:.0%}"
+            for column in values
+            if (share := (values[column].notna() & (values[column] != "")).mean()) > 0
         }
         lines = [
             f"Catalogue {self.name!r}: {len(self):,} products "
             f"({len(self.set_aside):,} set aside), {len(self.queries):,} queries",
             f"  photos: ({len(self)}, {folder.HEIGHT}, {folder.WIDTH}, 3) uint8",
-            "  filled: "
-            + ", ".join(f"{column} {share:.0%}" for column, share in filled.items() if share > 0),
+            f"  filled: {', '.join(filled.values()) or 'id and title only'}",
         ]
-        return "\n".join(lines)
+        return "\n".join(lines + [f"  {note}" for note in self.notes])
 
     def subset(self, rows) -> "Catalogue":
         """The products at ``rows``, in that order: a bool mask, row numbers, or ids.
@@ -190,9 +200,10 @@ def load_catalogue(which, *, columns=None, max_products=0) -> Catalogue:
         set_aside = pd.read_parquet(place / "set_aside.parquet")
         photos = np.load(place / "photos.npy", mmap_mode="r")
         queries = json.loads((place / "queries.json").read_text(encoding="utf-8"))
+        notes = json.loads((place / "notes.json").read_text(encoding="utf-8"))
         truth = None
         if (place / "truth.parquet").exists():
-            truth = pd.read_parquet(place / "truth.parquet").astype({"id": str})
+            truth = pd.read_parquet(place / "truth.parquet")
     except (OSError, ValueError) as fault:
         raise TutorialError(
             f"the cached copy in {place} is damaged ({fault}); remove that folder and load again"
@@ -200,13 +211,14 @@ def load_catalogue(which, *, columns=None, max_products=0) -> Catalogue:
     if truth is not None:
         truth = truth.set_index("id").reindex(table["id"]).reset_index()
     catalogue = Catalogue(name, table, photos, set_aside, _restrict(queries, table["id"]), truth)
+    catalogue.notes = notes
     if max_products < 0:
         raise TutorialError(f"max_products is {max_products}: give 0 for all, or a number above 0")
     if not 0 < max_products < len(catalogue):
         return catalogue
     order = np.argsort([_uniform("sample", product) for product in table["id"]], kind="stable")
     sample = catalogue.subset(np.sort(order[:max_products]))
-    sample.name = f"{name}[{max_products}]"
+    sample.name, sample.notes = f"{name}[{max_products}]", notes
     return sample
 
 
@@ -216,25 +228,38 @@ def _source(which, columns):
         if columns:
             raise TutorialError(f"columns= is for a path of your own: {which!r} has its mapping")
         return which, fashion.find() if which == "fashion" else folder.open_source(_demo_shop())
-    path = Path(which).expanduser()
-    if not path.exists() and (ROOT / path).exists():  # a notebook runs in notebooks/
-        path = ROOT / path
-    if not path.exists():
+    if not str(which):
         raise TutorialError(
-            f"no catalogue {str(which)!r}: it is neither 'demo' nor 'fashion', and there is no "
-            f"such folder or file ({path.absolute()})"
+            "the name of the catalogue is empty: give 'demo', 'fashion', or a path ('.' is the "
+            "current folder)"
         )
-    path = path.resolve()
+    try:
+        path = Path(which).expanduser()
+        if not path.exists() and (ROOT / path).exists():  # a notebook runs in notebooks/
+            path = ROOT / path
+        reason = "" if path.exists() else f"there is no such folder or file ({path.absolute()})"
+        path = path.resolve()
+    except (OSError, ValueError, RuntimeError) as fault:
+        # A name that is too long, holds a NUL, or begins with the "~" of nobody.
+        reason = f"it is no possible path ({getattr(fault, 'strerror', None) or fault})"
+    if reason:
+        raise TutorialError(
+            f"no catalogue {reprlib.repr(str(which))}: it is neither 'demo' nor 'fashion', and "
+            f"{reason}"
+        )
     name = path.parent.name if path.stem == "products" else path.stem
     return name, folder.open_source(path, columns)
 
 
 def _demo_shop() -> Path:
-    """The folder of the drawn shop; drawn anew when the code that draws it has changed."""
+    """The folder of the drawn shop; drawn anew when code beside the one that draws it changes."""
     from mmtutorial.datasets import demo
 
-    version = hashlib.blake2b(Path(demo.__file__).read_bytes(), digest_size=6).hexdigest()
-    return folder.build_once(cache_home() / "shops" / f"demo-{version}", demo.draw_shop)
+    version = hashlib.blake2b(digest_size=6)
+    for file in sorted(Path(demo.__file__).parent.rglob("*.py")):
+        version.update(file.read_bytes())
+    place = cache_home() / "shops" / f"demo-{version.hexdigest()}"
+    return folder.build_once(place, demo.draw_shop)
 
 
 def _uniform(*parts) -> float:

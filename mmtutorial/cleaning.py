@@ -77,7 +77,9 @@ def clean_attributes(table):
     """Give every attribute value one spelling: ``" navy  BLUE"`` becomes ``"Navy Blue"``.
 
     Values that differ only in case, spaces or punctuation are one value; its most frequent
-    spelling wins. A value of punctuation alone (``"-"``, ``"?"``) says nothing: it becomes ``""``.
+    spelling wins. Between digits punctuation counts: 1.5 is not 15. A value of punctuation alone
+    (``"-"``, ``"?"``) says nothing: it becomes ``""``. A value of several, ``"Black/White"``,
+    stays one value: black and white is another colour than black.
     """
 
     def fit(values):
@@ -91,7 +93,8 @@ def clean_attributes(table):
 
 
 def _key(value):
-    return "".join(letter for letter in value.casefold() if letter.isalnum())
+    apart = re.sub(r"(?<=\d)[\W_]+(?=\d)", "\0", value.casefold())
+    return "".join(letter for letter in apart if letter.isalnum() or letter == "\0")
 
 
 def _rewrite(table, columns, fit, rule):

@@ -260,4 +260,4 @@ def get(name):
     """Download a data set into MMTUTORIAL_DATA (default: data/)."""
     from mmtutorial.datasets import fashion
 
-    fashion.download()
+    click.echo(f"The fashion catalogue is whole: {fashion.download()}")

@@ -4,6 +4,10 @@ import errno
 import io
 import json
 import multiprocessing
+import os
+import shutil
+import signal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmtutorial import TutorialError
+from mmtutorial import catalogue as catalogue_module
 from mmtutorial.catalogue import (
     COLUMNS,
     Catalogue,
@@ -21,8 +26,9 @@ from mmtutorial.catalogue import (
     leaked,
     load_catalogue,
 )
-from mmtutorial.datasets import folder
+from mmtutorial.datasets import demo, folder
 from mmtutorial.datasets.demo import draw_shop
+from mmtutorial.datasets.spreadsheet import as_prices
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +141,33 @@ def test_transparent_photos_lie_on_white():
     assert (folder.decode(stream.getvalue()) == 255).all()
 
 
+def stored(values, kind):
+    """The bytes of a grey photo that holds ``values`` as they are."""
+    stream = io.BytesIO()
+    Image.fromarray(values).save(stream, kind)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "kind, dtype, white",
+    [
+        ("PNG", "uint16", 65535),  # Pillow's modes: I;16
+        ("TIFF", "uint16", 65535),
+        ("TIFF", "int32", 65535),  # I
+        ("TIFF", "int32", 255),
+        ("TIFF", "float32", 1),  # F
+        ("TIFF", "float32", 255),
+    ],
+)
+def test_photos_of_16_and_32_bits_keep_their_grey_levels(kind, dtype, white):
+    levels = np.linspace(0, 1, 60)
+    photo = folder.decode(stored((np.ones((80, 1)) * levels * white).astype(dtype), kind))
+    assert np.abs(photo[40, :, 1] - levels * 255).max() <= 1
+    # A dark one stays dark where the scale is known.
+    if dtype == "uint16":
+        assert (folder.decode(stored(np.full((80, 60), 257, dtype), kind)) == 1).all()
+
+
 def test_queries_and_truth_follow_the_products(tmp_path):
     place = shop(tmp_path / "mine")
     (place / "queries.json").write_text(json.dumps({"a": {"p1": 2, "gone": 1}, "b": {"gone": 1}}))
@@ -159,6 +192,20 @@ def test_the_second_load_reads_the_cache_and_a_change_is_noticed(tmp_path, cache
     assert len(load_catalogue(place)) == 4
 
 
+def test_a_photo_that_a_column_names_anywhere_is_noticed_when_it_comes_or_changes(tmp_path):
+    frame = products(2).drop(columns="image").assign(photo=["photos/a.png", "pics/b.png"])
+    place = shop(tmp_path / "mine", frame)
+    for name in ("photos", "pics"):
+        (place / name).mkdir()
+    (place / "photos" / "a.png").write_bytes(picture(1))
+    assert list(load_catalogue(place).set_aside["id"]) == ["p1"]
+    (place / "pics" / "b.png").write_bytes(picture(2))
+    assert len(load_catalogue(place)) == 2
+    (place / "pics" / "b.png").write_bytes(picture(3, size=(90, 120)))
+    expected = folder.decode(picture(3, size=(90, 120)))
+    assert (load_catalogue(place).photos[1] == expected).all()
+
+
 def test_the_demo_shop_is_there_with_its_truth(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "mmtutorial.datasets.demo.draw_shop", lambda place: draw_shop(place, n_products=60)
@@ -167,6 +214,22 @@ def test_the_demo_shop_is_there_with_its_truth(tmp_path, monkeypatch):
     assert len(catalogue) + len(catalogue.set_aside) == 60
     assert list(catalogue.truth["id"]) == list(catalogue.table["id"])
     assert catalogue.queries and (catalogue.table["title_zh"] != "").all()
+
+
+def test_the_demo_shop_is_drawn_anew_when_code_beside_it_changes(tmp_path, monkeypatch):
+    shutil.copytree(Path(demo.__file__).parent, tmp_path / "code")
+    monkeypatch.setattr(demo, "__file__", str(tmp_path / "code" / "demo.py"))
+    monkeypatch.setattr(demo, "draw_shop", lambda place: None)
+    first = catalogue_module._demo_shop()
+    assert catalogue_module._demo_shop() == first
+    (tmp_path / "code" / "folder.py").write_text("HEIGHT = 81")
+    assert catalogue_module._demo_shop() != first
+
+
+def test_a_catalogue_of_ids_titles_and_photos_prints_what_it_has(tmp_path):
+    place = shop(tmp_path / "mine", products()[["id", "title", "image"]])
+    assert "filled: id and title only" in repr(load_catalogue(place))
+    assert "price 50%" in repr(load_catalogue(shop(place, price=[1.0, None] * 3)))
 
 
 # What is set aside, what is refused ------------------------------------------------------------
@@ -192,6 +255,111 @@ def test_a_product_with_a_bad_photo_is_set_aside_with_its_reason(tmp_path, image
     assert reason in catalogue.set_aside["reason"][0]
     expected = np.asarray(Image.open(io.BytesIO(picture(3))))
     assert (catalogue.photos[2] == expected).all(), "photos and rows must stay aligned"
+
+
+@pytest.fixture
+def no_waiting():
+    """A test that waits on a pipe fails after some seconds instead of hanging."""
+
+    def stop(*_):
+        raise AssertionError("still reading")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def linked_shop(tmp_path, photo):
+    """Two products: p0 with a photo, p1 with what the column ``photo`` says."""
+    frame = products(2).drop(columns="image").assign(photo=["photos/p0.png", photo])
+    place = shop(tmp_path / "mine", frame)
+    (place / "photos").mkdir()
+    (place / "photos" / "p0.png").write_bytes(picture(1))
+    (tmp_path / "secret.png").write_bytes(picture(2))
+    return place
+
+
+@pytest.mark.parametrize(
+    "photo, reason",
+    [
+        ("", "photo p1.jpg: no regular file"),
+        ("photos/p1.jpg", "photo photos/p1.jpg: no regular file"),
+        ("photos", "photo photos: no regular file"),
+        ("/dev/zero", "photo /dev/zero: outside the catalogue's folder"),
+        ("../secret.png", "photo ../secret.png: outside the catalogue's folder"),
+        ("photos/out.png", "photo photos/out.png: outside the catalogue's folder"),
+        ("photos/broken.png", "photo photos/broken.png: a link that leads nowhere"),
+        ("photos/loop.png", "photo photos/loop.png: Too many levels of symbolic links"),
+        ("a\0b.png", "no possible file name"),
+        ("x" * 5000, "File name too long"),
+    ],
+)
+def test_only_regular_files_inside_the_folder_are_read(tmp_path, no_waiting, photo, reason):
+    place = linked_shop(tmp_path, photo)
+    os.mkfifo(place / "photos" / "p1.jpg")
+    (place / "photos" / "out.png").symlink_to(tmp_path / "secret.png")
+    (place / "photos" / "broken.png").symlink_to("nowhere.png")
+    (place / "photos" / "loop.png").symlink_to("loop.png")
+    catalogue = load_catalogue(place)
+    assert list(catalogue.table["id"]) == ["p0"]
+    assert list(catalogue.set_aside["id"]) == ["p1"]
+    assert reason in catalogue.set_aside["reason"][0]
+    assert len(catalogue.set_aside["reason"][0]) < 200
+
+
+def test_an_absolute_path_and_a_link_inside_the_folder_are_read(tmp_path):
+    place = linked_shop(tmp_path, str(tmp_path / "mine" / "photos" / "same.png"))
+    (place / "photos" / "same.png").symlink_to("p0.png")
+    assert len(load_catalogue(place)) == 2
+    (tmp_path / "door").symlink_to(place)  # the way to the folder may be a link, too
+    assert len(load_catalogue(tmp_path / "door")) == 2
+
+
+def test_a_photo_with_too_many_pixels_or_bytes_is_refused_before_it_is_unpacked(monkeypatch):
+    monkeypatch.setattr(folder, "MAX_PIXELS", 10_000)
+    monkeypatch.setattr(folder, "_fit", lambda image: pytest.fail("it was unpacked"))
+    with pytest.raises(TutorialError, match="more than 0 million pixels"):
+        folder.decode(picture(1, size=(101, 100)))
+    stream = io.BytesIO()
+    Image.new("1", (14_000, 14_000)).save(stream, "PNG")  # Pillow itself refuses it
+    with pytest.raises(TutorialError, match="million pixels"):
+        folder.decode(stream.getvalue())
+    monkeypatch.setattr(folder, "MAX_BYTES", 100)
+    with pytest.raises(TutorialError, match="MB"):
+        folder.decode(picture(1))
+
+
+def test_reading_an_image_file_never_waits(tmp_path, no_waiting, monkeypatch):
+    (tmp_path / "a.png").write_bytes(picture(1))
+    assert folder.read_image_file(str(tmp_path / "a.png")) == picture(1)
+    os.mkfifo(tmp_path / "pipe.png")
+    for name in (tmp_path / "pipe.png", "/dev/zero", tmp_path, "a\0b", tmp_path / "no.png"):
+        with pytest.raises(TutorialError):
+            folder.read_image_file(name)
+    monkeypatch.setattr(folder, "MAX_BYTES", 10)
+    with pytest.raises(TutorialError, match="MB"):
+        folder.read_image_file(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("name", ["products.csv", "queries.json", "columns.json", "truth.parquet"])
+def test_a_pipe_in_the_place_of_a_file_is_named(tmp_path, no_waiting, name):
+    place = tmp_path / "mine"
+    if name == "products.csv":
+        place.mkdir()
+    else:
+        shop(place)
+    os.mkfifo(place / name)
+    refuses(place, name, "not a file")
+
+
+def test_a_drawing_in_postscript_is_not_run(monkeypatch):
+    stream = io.BytesIO()
+    Image.new("RGB", (60, 80)).save(stream, "EPS")
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("it was run"))
+    with pytest.raises(TutorialError, match="no image format"):
+        folder.decode(stream.getvalue())
 
 
 def test_a_row_without_an_id_is_set_aside_and_a_missing_file_named(tmp_path):
@@ -277,6 +445,130 @@ def test_an_unknown_name_lists_the_known_ones():
 
 def test_a_negative_sample(tmp_path):
     refuses(shop(tmp_path / "mine"), "max_products", "-1", max_products=-1)
+
+
+@pytest.mark.parametrize("content", ['{"a":' * 100_000, '{"a": ' + "[" * 900 + "]" * 900 + "}"])
+def test_queries_nested_without_end(tmp_path, content):
+    place = shop(tmp_path / "mine")
+    (place / "queries.json").write_text(content)
+    assert len(refuses(place, "queries.json", "repair")) < 1000
+
+
+@pytest.mark.parametrize("answers", [["p1"], {"p1": {"p2": 1}}, {"p1": "1"}, {"p1": True}, 1])
+def test_qrels_of_another_form_name_the_query(tmp_path, answers):
+    place = shop(tmp_path / "mine")
+    (place / "queries.json").write_text(json.dumps({"red shirt": answers}))
+    refuses(place, "queries.json", "'red shirt'", "whole numbers")
+
+
+def test_a_truth_without_ids_or_with_one_twice_or_damaged(tmp_path):
+    place = shop(tmp_path / "mine")
+    products()[["colour"]].to_parquet(place / "truth.parquet")
+    refuses(place, "truth.parquet", "'id'", "['colour']")
+    pd.DataFrame({"id": ["p1", "p1 "], "colour": "Red"}).to_parquet(place / "truth.parquet")
+    refuses(place, "truth.parquet", "'p1'")
+    (place / "truth.parquet").write_bytes(b"PAR1")
+    refuses(place, "truth.parquet", "damaged")
+    pd.DataFrame({"id": [1.0, 2.0], "colour": "Red"}).to_parquet(place / "truth.parquet")
+    assert load_catalogue(place).truth["colour"].isna().all(), "it knows none of our products"
+
+
+@pytest.mark.parametrize("which", ["", "a\0b", "x" * 5000, "~nobody-of-that-name/shop"])
+def test_a_name_that_is_no_path(which):
+    refuses(which, "catalogue", "'fashion'")
+
+
+# Spreadsheets ------------------------------------------------------------------------------------
+
+
+def csv_shop(place, content, encoding="utf-8"):
+    (place / "photos").mkdir(parents=True, exist_ok=True)
+    for number in range(3):
+        (place / "photos" / f"p{number}.png").write_bytes(picture(number))
+    (place / "products.csv").write_bytes(content.encode(encoding))
+    return place
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_csv_as_excel_writes_it(tmp_path, separator, encoding):
+    lines = [["id", "title", "description", "price"], ["p0", '"Café; red, large"', "", '"19,90"'],
+             ["p1", '"12"" wide\r\ntwo lines"', "x", '"1.234,50"'], ["p2", "Blue"],
+             ["", "", "", ""]]  # fmt: skip
+    content = "\r\n".join(separator.join(line) for line in lines) + "\r\n"
+    table = load_catalogue(csv_shop(tmp_path / "mine", content, encoding)).table
+    assert list(table["title"]) == ["Café; red, large", '12" wide\r\ntwo lines', "Blue"]
+    assert list(table["id"]) == ["p0", "p1", "p2"]
+    assert table["price"].tolist()[:2] == [19.9, 1234.5] and np.isnan(table["price"][2])
+
+
+@pytest.mark.parametrize(
+    "texts, numbers",
+    [
+        (["19,90", "1.234,50", "1.234", "7"], [19.9, 1234.5, 1234, 7]),
+        (["19.90", "1,234.50", "1,234", "1.234"], [19.9, 1234.5, 1234, 1.234]),
+        (["€ 19,90", "19,90 EUR", "-5,5 €", "Fr. 1'234,00"], [19.9, 19.9, -5.5, 1234]),
+        (["19,90", "19.90", "1 234,5", "1\u202f234\xa0€"], [19.9, 19.9, 1234.5, 1234]),
+        (["$12", "1,234,567", "1e3", "0.5"], [12, 1234567, 1000, 0.5]),
+    ],
+)
+def test_prices_in_the_country_of_their_column(texts, numbers):
+    assert as_prices(texts).tolist() == numbers
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "5 10", "1,23,4", "10-20", "inf", "nan", "on request", "1.2.3", "2024-01-05"]
+)
+def test_what_is_no_price_is_nan(text):
+    assert np.isnan(as_prices([text, "1.50"])[0])
+
+
+@given(st.lists(st.floats(-1e12, 1e12), min_size=1))
+def test_numbers_come_back_from_their_texts(numbers):
+    assert as_prices([repr(number) for number in numbers]).tolist() == numbers
+
+
+def test_prices_that_are_no_numbers_are_counted_and_shown(tmp_path):
+    catalogue = load_catalogue(
+        csv_shop(tmp_path / "mine", "id;title;price\np0;A;19,90\np1;B;ask us\np2;C;\n")
+    )
+    assert "1 of 2 prices are no numbers (as 'ask us')" in repr(catalogue)
+
+
+def test_a_comma_without_quotes_names_the_line_and_the_remedy(tmp_path):
+    for content, line in (("id,title\np0,Red cap, large\n", 2), ("id,title\np0,A\np1,B,C\n", 3)):
+        said = refuses(csv_shop(tmp_path / "mine", content), f"products.csv, line {line}:")
+        assert "3 values for 2 columns" in said and "commas" in said and "double quotes" in said
+    refuses(csv_shop(tmp_path / "mine", 'id;title\np0;"a\nb"\np1;B;C\n'), "line 4", "semicolons")
+
+
+def test_a_quote_that_does_not_close_names_the_line(tmp_path):
+    refuses(csv_shop(tmp_path / "mine", 'id,title\np0,A\np1,"B\np2,C\n'), "line 3", "quote")
+    refuses(csv_shop(tmp_path / "mine", 'id,title\np0,"Red" cap\n'), "line 2", "quote")
+
+
+def test_a_missing_column_names_the_separator_that_was_guessed(tmp_path):
+    refuses(csv_shop(tmp_path / "mine", "nr;name\np0;A\n"), "['nr', 'name']", "semicolons")
+    refuses(csv_shop(tmp_path / "mine", "id,title,title\np0,A,B\n"), "'title' more than once")
+
+
+def test_another_encoding_names_the_line_and_how_to_save(tmp_path):
+    place = csv_shop(tmp_path / "mine", "id;title\np0;A\np1;Café\n", "cp1252")
+    refuses(place, "products.csv, line 3", "UTF-8", "Excel", "Caf")
+
+
+def test_columns_that_are_not_read_are_named_once_with_a_hint(tmp_path):
+    place = csv_shop(tmp_path / "mine", "id;title;color;maat\np0;A;Red;M\np1;B;Blue;S\n")
+    catalogue = load_catalogue(place)
+    assert repr(catalogue).count("not read: color, maat") == 1
+    assert '{"colour": "color"}' in repr(catalogue)
+    assert "not read" in repr(load_catalogue(place)), "from the cache, too"
+    assert "not read" in repr(load_catalogue(place, max_products=1))
+    assert "not read" not in repr(catalogue.subset([0])), "its parts do not repeat it"
+    (place / "columns.json").write_text('{"colour": "color"}')
+    said = repr(load_catalogue(place))
+    assert "not read: maat. data/README.md" in said and "colour 100%" in said
+    assert not load_catalogue(shop(tmp_path / "other")).notes
 
 
 # The cache: whole or not at all ------------------------------------------------------------------

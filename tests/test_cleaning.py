@@ -87,6 +87,13 @@ def test_one_spelling_the_most_frequent_one():
     assert list(changes["id"]) == ["p2", "p3", "p5"]
 
 
+def test_punctuation_between_digits_counts_and_compound_values_stay_whole():
+    values = ["1.5 l", "1,5 l", "15 l", "Black/White", "black / white", "Black", "Softwood,white"]
+    after, _ = clean_attributes(table([""] * 7, usage=values))
+    assert after["usage"][0] == after["usage"][1] != after["usage"][2] == "15 l"
+    assert list(after["usage"][3:]) == ["Black/White"] * 2 + ["Black", "Softwood,white"]
+
+
 # Holes ------------------------------------------------------------------------------------------
 
 

@@ -56,7 +56,15 @@ def hub(tmp_path):
     for place, name in enumerate(SHARDS):
         shard(1 + 6 * place).to_parquet(tmp_path / "shard.parquet")
         files[name] = (tmp_path / "shard.parquet").read_bytes()
-    state = {"files": files, "break": set(), "truncate": False, "ranges": [], "down": False}
+    state = {
+        "files": files,
+        "break": {},
+        "dead": False,
+        "truncate": False,
+        "ranges": [],
+        "down": False,
+    }
+    state["revision"] = fashion.REVISION
 
     class Hub(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self):
@@ -66,20 +74,23 @@ def hub(tmp_path):
             name = self.path.split("?")[0]
             if name.endswith("/queries.json"):
                 return self.answer(json.dumps(QUERIES).encode())
-            if state["down"] or not name.endswith(("small", ".parquet")):
+            if state["down"]:
                 return self.answer(b"", 404)
-            if name.endswith("small"):
+            if "/api/" in name:
+                if "/revision/" in name and not name.endswith(state["revision"]):
+                    return self.answer(b"", 404, header=("X-Error-Code", "RevisionNotFound"))
                 siblings = [
                     {"rfilename": name, "size": len(content), "lfs": {
                         "size": len(content), "pointerSize": 130,
                         "sha256": hashlib.sha256(content).hexdigest()}}
                     for name, content in files.items()
                 ]  # fmt: skip
-                info = {"id": fashion.HUB_DATASET, "sha": "0" * 40, "siblings": siblings}
+                info = {"id": fashion.HUB_DATASET, "sha": state["revision"], "siblings": siblings}
                 return self.answer(json.dumps(info).encode())
+            assert f"/resolve/{state['revision']}/" in name
             self.answer(files["data/" + name.rsplit("/", 1)[1]], name=name)
 
-        def answer(self, content, status=200, name=""):
+        def answer(self, content, status=200, name="", header=("X-Served-By", "a test")):
             etag = f'"{hashlib.sha256(content).hexdigest()}"'
             if name and state["truncate"]:
                 content = content[:-100]
@@ -89,7 +100,8 @@ def hub(tmp_path):
                 start, status = int(wanted.split("=")[1].split("-")[0]), 206
             self.send_response(status)
             self.send_header("ETag", etag)
-            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("X-Repo-Commit", state["revision"])
+            self.send_header(*header)
             self.send_header("Content-Length", str(len(content) - start))
             if status == 206:
                 end = f"bytes {start}-{len(content) - 1}/{len(content)}"
@@ -97,8 +109,8 @@ def hub(tmp_path):
             self.end_headers()
             if self.command == "HEAD":
                 return
-            if name in state["break"]:  # half of it, then the line goes dead
-                state["break"].remove(name)
+            if state["break"].pop(name, 0):  # half of it, then the line goes dead
+                state["down"] = state["dead"]
                 content = content[: len(content) // 2]
                 self.close_connection = True
             self.wfile.write(content[start:])
@@ -148,21 +160,56 @@ def test_downloaded_shards_become_the_fashion_catalogue(home, hub):
     assert catalogue.table["usage"][0] == ""
     assert catalogue.queries == {"Acme Men Red Shirt": {"1": 1}}
     assert not (home / "fashion.part").exists()
+    assert fashion.REVISION in (home / "fashion" / "revision.txt").read_text()
     hub["down"] = True
     assert download(hub).startswith("done"), "a finished download needs no network"
 
 
-def test_a_broken_download_goes_on_where_it_stopped(home, hub):
-    name = f"/datasets/{fashion.HUB_DATASET}/resolve/{'0' * 40}/{SHARDS[1]}"
-    hub["break"].add(name)
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_broken_download_goes_on_where_it_stopped(home, hub, dead):
+    """Also if the line stays dead, so that the command ends and is run again."""
+    second = hub["files"][SHARDS[1]]
+    hub["break"] = {f"/datasets/{fashion.HUB_DATASET}/resolve/{fashion.REVISION}/{SHARDS[1]}": 1}
+    hub["dead"] = dead
     said = download(hub)
-    if said.startswith("error"):  # older clients do not try again by themselves: we do
-        assert not (home / "fashion").exists()
+    if said.startswith("error"):
+        assert "goes on from there" in said and not (home / "fashion").exists()
+        hub["down"] = False
         said = download(hub)
     assert said.startswith("done")
-    start = int(hub["ranges"][0].removeprefix("bytes=").split("-")[0])
-    assert start > len(hub["files"][SHARDS[1]]) // 3, "the first half was fetched twice"
+    start = int(hub["ranges"][-1].removeprefix("bytes=").split("-")[0])
+    assert start > len(second) // 3, "the first half was fetched twice"
+    assert (home / "fashion" / SHARDS[1]).read_bytes() == second
+    assert not list((home / "fashion").rglob("*.part"))
     assert len(load_catalogue("fashion")) == 12
+
+
+def test_a_revision_that_the_hub_no_longer_has_is_replaced_by_the_newest_and_named(home, hub):
+    hub["revision"] = "f" * 40
+    said = download(hub)
+    assert fashion.REVISION in said and "f" * 40 in said and "done" in said
+    assert "f" * 40 in (home / "fashion" / "revision.txt").read_text()
+
+
+@pytest.mark.parametrize("spoilt", ["junk", "columns", "middle", "queries"])
+def test_what_is_there_already_is_looked_at(home, spoilt):
+    file, queries = home / "fashion" / "products.parquet", home / "fashion" / fashion.QUERIES
+    file.parent.mkdir(parents=True)
+    shard(1).to_parquet(file)
+    queries.write_text(json.dumps(QUERIES))
+    assert fashion.download() == home / "fashion"
+    if spoilt == "junk":
+        file.write_bytes(b"not a table")
+    elif spoilt == "columns":
+        shard(1).drop(columns="productDisplayName").to_parquet(file)
+    elif spoilt == "middle":
+        content = file.read_bytes()
+        file.write_bytes(content[:4] + bytes(4000) + content[4004:])
+    else:
+        file = queries
+        file.write_text("[]")
+    with pytest.raises(TutorialError, match=f"move .* away.*{file.name}"):
+        fashion.download()
 
 
 def test_a_truncated_download_is_an_error_and_never_a_catalogue(home, hub):

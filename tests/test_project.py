@@ -15,7 +15,7 @@ LOCK = ROOT / "requirements.lock"
 
 # The order in which the data flows: a module imports from those before it, never after.
 ORDER = [
-    "paths", "datasets.folder", "cleaning", "photos",
+    "paths", "datasets.spreadsheet", "datasets.folder", "cleaning", "photos",
     "datasets.demo", "datasets.fashion", "catalogue",
     "devices", "images", "tokens", "bert", "text", "similarity", "word2vec", "understanding",
     "contrastive", "search", "lexical", "alignment", "fusion", "ranking",

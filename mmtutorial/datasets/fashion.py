@@ -8,7 +8,6 @@ them from ``MMTUTORIAL_DATA``/fashion, ``download`` puts them there. ``data/READ
 import hashlib
 import http.client
 import os
-import shutil
 import urllib.request
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mmtutorial.datasets.folder import Source, disk_fault, open_tables, read_que
 from mmtutorial.paths import data_home
 
 HUB_DATASET = "ashraq/fashion-product-images-small"
+REVISION = "3859c76db2f6f3d3b9a3863345e3ccdbff75879d"  # the newest one in July 2026
 QUERIES = "text_to_image.qrels.json"
 QUERIES_URL = (
     "https://raw.githubusercontent.com/marqo-ai/marqo-FashionCLIP/"
@@ -64,18 +64,21 @@ def download() -> Path:
     """Fetch products and queries into ``MMTUTORIAL_DATA``/fashion; return that folder.
 
     What arrives lies in ``fashion.part`` until all of it is there and verified, then the folder
-    is renamed. Run again, it goes on where it stopped; a finished one is left as it is.
+    is renamed. Run again, it goes on where it stopped, within a file too. A finished one is left
+    as it is, if all of it can be read.
 
     Raises
     ------
     TutorialError
-        if the hub cannot be reached, a file arrives incomplete or damaged, the disk is full or
-        the folder cannot be written.
+        if the hub cannot be reached, a file arrives incomplete or damaged, what is there already
+        cannot be read, the disk is full or the folder cannot be written.
     """
     final = data_home() / "fashion"
     if final.is_dir() and any(final.iterdir()):
         try:
-            find()
+            source = find()
+            _read_through(source)
+            read_queries(source.queries)
         except TutorialError as fault:
             raise TutorialError(f"move {final} away, then try again: {fault}") from fault
         return final
@@ -83,25 +86,42 @@ def download() -> Path:
     with writing(part, "MMTUTORIAL_DATA"):
         part.mkdir(parents=True, exist_ok=True)
         files = fetch_products(part)
-        open_tables(Source(files, COLUMNS))  # readable, and with the columns we need
+        _read_through(Source(files, COLUMNS))
         fetch_queries(QUERIES_URL, part / QUERIES)
-        shutil.rmtree(part / ".cache", ignore_errors=True)  # the hub client's own notes
+        if final.is_dir():  # an empty one
+            final.rmdir()
         os.replace(part, final)
     return final
 
 
+def _read_through(source):
+    """Raise ``TutorialError`` unless every row can be read and has the columns that we need."""
+    _, _, batches = open_tables(source)
+    for _ in batches:
+        pass
+
+
 def fetch_products(folder: Path) -> list[Path]:
-    """The collection's parquet files from the hub, each compared with the hub's checksum."""
-    from huggingface_hub import HfApi, hf_hub_download
+    """The collection's parquet files from the hub, each compared with the hub's checksum.
+
+    They come at ``REVISION``; if the hub does not know that one any more, at the newest, and we
+    say so. ``revision.txt`` keeps which it was.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RevisionNotFoundError
 
     try:
-        info = HfApi().dataset_info(HUB_DATASET, files_metadata=True)
+        try:
+            info = HfApi().dataset_info(HUB_DATASET, revision=REVISION, files_metadata=True)
+        except RevisionNotFoundError:
+            info = HfApi().dataset_info(HUB_DATASET, files_metadata=True)
+            print(f"The hub has no revision {REVISION} any more: we take the newest, {info.sha}")
+        (folder / "revision.txt").write_text(f"{HUB_DATASET} {info.sha}\n")
         wanted = {entry.rfilename: entry for entry in info.siblings}
         wanted = {name: entry for name, entry in wanted.items() if name.endswith(".parquet")}
-        for name in wanted:  # with a progress bar, and resumed where it broke off
-            hf_hub_download(
-                HUB_DATASET, name, repo_type="dataset", revision=info.sha, local_dir=folder
-            )
+        for name, entry in wanted.items():
+            if not (folder / name).exists():
+                _fetch_file(name, info.sha, entry.size, folder / name)
     except Exception as fault:  # the client's own kinds, requests' or httpx', by its version
         if disk_fault(fault):
             raise
@@ -120,6 +140,33 @@ def fetch_products(folder: Path) -> list[Path]:
             f"{'; '.join(faults)}. Removed: run `mmtutorial data get fashion` again"
         )
     return sorted(folder / name for name in wanted)
+
+
+def _fetch_file(name, revision, size, file):
+    """One file of the collection, with a progress bar; goes on from the end of ``FILE.part``.
+
+    ``hf_hub_download`` would remove what has arrived when the connection breaks off for good.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    url = hf_hub_url(HUB_DATASET, name, repo_type="dataset", revision=revision)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(file.name + ".part")
+    with open(part, "ab") as stream:
+        if (arrived := stream.tell()) > size:  # not ours: begin anew
+            stream.truncate(arrived := 0)
+        if arrived < size:
+            http_get(
+                url,
+                stream,
+                resume_size=arrived,
+                headers=build_hf_headers(),
+                expected_size=size,
+                displayed_filename=file.name,
+            )
+    os.replace(part, file)
 
 
 def verify(file: Path, size: int, sha256: str | None) -> str:

@@ -2,9 +2,12 @@
 
 Whatever a shop sends (a parquet file, several shards, a csv with a folder of photos) becomes one
 folder in the cache: ``table.parquet``, ``photos.npy`` (memory-mapped when it is opened),
-``set_aside.parquet``, ``queries.json`` and, for the demo shop, ``truth.parquet``. It is built
-beside its final place and renamed there when it is whole, so a crash, a Ctrl-C or a second process
-never leaves a half-made one behind.
+``set_aside.parquet``, ``queries.json``, ``notes.json`` and, for the demo shop, ``truth.parquet``.
+It is built beside its final place and renamed there when it is whole, so a crash, a Ctrl-C or a
+second process never leaves a half-made one behind.
+
+A catalogue may come from a stranger: of photos, only regular files inside its folder are read, up
+to ``MAX_BYTES`` long and ``MAX_PIXELS`` large.
 """
 
 import contextlib
@@ -14,9 +17,13 @@ import hashlib
 import io
 import json
 import os
+import reprlib
 import shutil
+import stat
 import tempfile
 import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +35,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from mmtutorial import TutorialError
+from mmtutorial.datasets.spreadsheet import as_prices, read_csv
 from mmtutorial.paths import cache_home
 
 COLUMNS = {
@@ -63,7 +71,9 @@ ATTRIBUTES = [  # the columns whose values are labels
 
 HEIGHT, WIDTH = 80, 60  # of every decoded photo, in pixels
 SMALLEST = 8  # a photo with a shorter side than this shows no product
-FORMAT = 4  # of the cached folder: raise it when what is written below changes
+MAX_PIXELS = 60_000_000  # a small file can unpack to gigabytes: its header tells before it does
+MAX_BYTES = 4 * MAX_PIXELS  # of a photo's file: about that many pixels without any compression
+FORMAT = 5  # of the cached folder: raise it when what is written below changes
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 MISSING = ("", "NA", "nan", "NaN", "None", "<NA>")  # values that say nothing
 
@@ -92,27 +102,32 @@ def open_source(path: Path, columns: dict | None = None) -> Source:
         folder = path
         files = sorted(path.glob("products*.parquet")) or sorted(path.glob("products.csv"))
         if not files:
-            found = sorted(entry.name for entry in path.iterdir())[:10]
+            try:
+                found = sorted(entry.name for entry in path.iterdir())[:10]
+            except OSError as fault:
+                raise TutorialError(f"cannot look into {path}: {fault.strerror}") from fault
             raise TutorialError(
                 f"{path} holds no products.parquet and no products.csv (found: {found}); put "
                 "one there, or pass the path of your parquet or csv file itself"
             )
     if files[0].suffix not in (".parquet", ".csv"):
         raise TutorialError(f"{files[0]} is no catalogue: expected a .parquet or a .csv file")
-    mapping = read_json(folder / "columns.json") if (folder / "columns.json").exists() else {}
-    beside = {name: folder / name for name in ("queries.json", "truth.parquet")}
-    return Source(
-        files,
-        {**mapping, **(columns or {})},
-        *(place if place.exists() else None for place in beside.values()),
-    )
+    beside = [folder / name for name in ("columns.json", "queries.json", "truth.parquet")]
+    mapping, queries, truth = (place if place.exists() else None for place in beside)
+    for file in filter(None, [*files, mapping, queries, truth]):
+        if not file.is_file():  # to open a pipe would wait for ever, to read a device too
+            raise TutorialError(
+                f"{file} is not a file, or a link that leads nowhere: put a regular file there"
+            )
+    mapping = read_json(mapping) if mapping else {}
+    return Source(files, {**mapping, **(columns or {})}, queries, truth)
 
 
 def read_json(path: Path) -> dict:
     """The dict in a JSON file; a ``TutorialError`` names the file that holds none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, RecursionError) as fault:
         raise TutorialError(f"cannot read {path}: {fault}; repair or remove that file") from fault
     if not isinstance(content, dict):
         raise TutorialError(f"{path} should hold a JSON object ({{...}}); repair or remove it")
@@ -127,24 +142,53 @@ def read_queries(path: Path) -> dict[str, dict[str, int]]:
     content = read_json(path)
     for query, answers in content.items():
         if not isinstance(answers, dict) or not all(
-            isinstance(grade, int) for grade in answers.values()
+            type(grade) is int for grade in answers.values()
         ):
             raise TutorialError(
-                f'{path}: the entry of {query!r} should be {{"product id": grade, ...}} with '
-                f"whole numbers, not {answers!r}; repair that entry"
+                f'{path}: the entry of {reprlib.repr(query)} should be {{"product id": grade, '
+                f"...}} with whole numbers, not {reprlib.repr(answers)}; repair that entry"
             )
     return content
 
 
 def fingerprint(source: Source) -> str:
-    """12 hex digits that change when a file of the source, its mapping or our format does."""
-    files = [*source.files, source.queries, source.truth]
-    photos = source.files[0].parent / "photos"
-    if photos.is_dir():
-        files += sorted(photos.iterdir())
-    parts = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file]
+    """12 hex digits that change when a file of the source, its mapping or our format does.
+
+    Its photos count too: what lies in ``photos/``, and what a ``photo`` column names.
+    """
+    folder = source.files[0].parent
+    files = [*source.files, *filter(None, (source.queries, source.truth))]
+    files += _photo_files(folder)
+    files += [folder / place for place in _named_photos(source)]
+    parts = [_stamp(file) for file in dict.fromkeys(files)]
     text = json.dumps([FORMAT, HEIGHT, WIDTH, source.columns, parts], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _photo_files(folder):
+    """What lies in ``photos/``, in order; nothing where that is no folder, or not readable."""
+    try:
+        return sorted((folder / "photos").iterdir())
+    except OSError:
+        return []
+
+
+def _named_photos(source):
+    """The values of the ``photo`` column, if there is one, without empty ones."""
+    theirs = source.columns.get("photo", "photo")
+    for file in source.files:
+        table = _open(file)
+        if theirs in table.names:
+            for frame in table.read([theirs]):
+                yield from filter(None, map(str.strip, as_text(frame[theirs])))
+
+
+def _stamp(file):
+    try:
+        found = file.stat()
+        return str(file), found.st_size, found.st_mtime_ns
+    except (OSError, ValueError):  # not there, a link that leads nowhere, no possible name
+        return str(file), -1, -1
 
 
 # Building in one step -------------------------------------------------------------------------
@@ -209,9 +253,19 @@ def _sweep(parent: Path) -> None:
 # Reading rows ---------------------------------------------------------------------------------
 
 
-def open_tables(source: Source):
-    """Check the columns of every product file; return ``(number of rows, batches)``.
+class _Table(NamedTuple):
+    """One open product file: ``read(columns)`` yields DataFrames of about a thousand rows."""
 
+    rows: int
+    names: list
+    read: Callable
+    how: str = ""  # it was read, where that is a guess
+
+
+def open_tables(source: Source):
+    """Check the columns of every product file; return ``(number of rows, notes, batches)``.
+
+    ``notes`` is a list of sentences, one on the columns that we do not read if there are any.
     ``batches`` yields DataFrames of about a thousand rows under our names, ``image`` as bytes.
     """
     known = [*COLUMNS, "image", "photo"]
@@ -223,55 +277,85 @@ def open_tables(source: Source):
                 + (f" (did you mean {close[0]!r}?)" if close else "")
                 + f"; it has {list(known)}"
             )
-    tables = [_open_csv(file) if file.suffix == ".csv" else _open_parquet(file)
-              for file in source.files]  # fmt: skip
-    for file, (_, names, _) in zip(source.files, tables, strict=True):
-        _check_columns(file, names, source.columns)
-    rows = sum(count for count, _, _ in tables)
+    tables = [_open(file) for file in source.files]
+    for file, table in zip(source.files, tables, strict=True):
+        _check_columns(file, table, source.columns)
+    rows = sum(table.rows for table in tables)
     if rows == 0:
         raise TutorialError(f"{source.files[0]} holds no product at all; it needs at least one row")
+    wanted = {ours: source.columns.get(ours, ours) for ours in known}
 
     def batches():
-        for _, names, read in tables:
-            wanted = {ours: source.columns.get(ours, ours) for ours in known}
-            wanted = {ours: theirs for ours, theirs in wanted.items() if theirs in names}
-            for frame in read(sorted(set(wanted.values()))):
-                yield pd.DataFrame({ours: frame[theirs] for ours, theirs in wanted.items()})
+        for table in tables:
+            present = {ours: theirs for ours, theirs in wanted.items() if theirs in table.names}
+            for frame in table.read(sorted(set(present.values()))):
+                yield pd.DataFrame({ours: frame[theirs] for ours, theirs in present.items()})
 
-    return rows, batches()
+    names = list(dict.fromkeys(name for table in tables for name in table.names))
+    return rows, _note_unread(names, wanted), batches()
 
 
-def _check_columns(file, names, mapping):
+def _note_unread(names, wanted):
+    """A list of one sentence on the columns that nobody asked for; empty where there are none."""
+    unread = [
+        name
+        for name in names
+        if name and name not in wanted.values() and not name.startswith("__index_level_")
+    ]
+    free = [ours for ours, theirs in wanted.items() if theirs not in names]
+    alike = {
+        close[0]: name
+        for name in unread
+        if (close := difflib.get_close_matches(name.casefold(), free, 1, 0.75))
+    }
+    if not unread:
+        return []
+    shown = ", ".join(unread[:20]) + (f" and {len(unread) - 20} more" if unread[20:] else "")
+    return [
+        f"columns not read: {shown}. "
+        + (f"Should they be? Then put {json.dumps(alike)} into columns.json" if alike else
+           "data/README.md says how to map a column")
+    ]  # fmt: skip
+
+
+def _check_columns(file, table, mapping):
+    names = table.names
     for ours, theirs in mapping.items():
         if theirs not in names:
             raise TutorialError(
                 f"{file} has no column {theirs!r}, which the mapping gives for {ours!r}; "
-                f"its columns are {names}"
+                f"its columns are {names}{table.how}"
             )
     for ours in REQUIRED:
         if mapping.get(ours, ours) not in names:
             raise TutorialError(
                 f"{file} has no column {ours!r}, which every catalogue needs; its columns are "
-                f'{names}. If one of them is the {ours}, say so: columns={{"{ours}": "ITS NAME"}} '
-                f'to load_catalogue, or {{"{ours}": "ITS NAME"}} in a columns.json beside the file'
+                f"{names}{table.how}. If one of them is the {ours}, say so: "
+                f'columns={{"{ours}": "ITS NAME"}} to load_catalogue, or {{"{ours}": "ITS NAME"}} '
+                "in a columns.json beside the file"
+            )
+    for ours in [*COLUMNS, "image", "photo"]:
+        if names.count(mapping.get(ours, ours)) > 1:
+            raise TutorialError(
+                f"{file} has the column {mapping.get(ours, ours)!r} more than once; rename the "
+                "others"
             )
 
 
+def _open(file) -> _Table:
+    return _open_csv(file) if file.suffix == ".csv" else _open_parquet(file)
+
+
 def _open_csv(file):
-    try:
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except pd.errors.EmptyDataError as fault:
-        raise TutorialError(f"{file} is empty: it needs a line of column names") from fault
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError) as fault:
-        raise TutorialError(
-            f"cannot read {file}: {fault}; it should be comma-separated UTF-8 text"
-        ) from fault
+    frame, separator = read_csv(file)
+    names = list(frame.columns)
 
     def read(columns):
+        places = [names.index(column) for column in columns]
         for start in range(0, len(frame), 1024):
-            yield frame.loc[start : start + 1023, columns].reset_index(drop=True)
+            yield frame.iloc[start : start + 1024, places].reset_index(drop=True)
 
-    return len(frame), list(frame.columns), read
+    return _Table(len(frame), names, read, f" (read with {separator} between them)")
 
 
 def _open_parquet(file):
@@ -289,7 +373,7 @@ def _open_parquet(file):
         except (OSError, pa.ArrowException) as fault:
             raise _unreadable(file, fault) from fault
 
-    return parquet.metadata.num_rows, parquet.schema_arrow.names, read
+    return _Table(parquet.metadata.num_rows, parquet.schema_arrow.names, read)
 
 
 def _unreadable(file, fault):
@@ -328,23 +412,65 @@ def as_text(values) -> list[str]:
 def decode(content: bytes) -> np.ndarray:
     """One encoded photo → ``(80, 60, 3) uint8``: its aspect kept, padded with white.
 
-    Raises ``TutorialError`` with a short reason for what is no photo or smaller than 8 pixels.
+    Raises ``TutorialError`` with a short reason for what is no photo, smaller than 8 pixels, or,
+    before it is unpacked, larger than ``MAX_PIXELS`` or longer than ``MAX_BYTES``.
     """
+    if len(content) > MAX_BYTES:
+        raise TutorialError(_too_long(len(content)))
+    large = f"photo has more than {MAX_PIXELS / 1e6:.0f} million pixels"
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with warnings.catch_warnings():  # Pillow's own limit is higher
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content))
+        with image:
             size = image.size
-            if min(size) >= SMALLEST:
+            if image.format == "EPS":  # Pillow would hand it to Ghostscript, which runs programs
+                raise UnidentifiedImageError
+            if size[0] * size[1] <= MAX_PIXELS and min(size) >= SMALLEST:
                 image.draft(None, (4 * WIDTH, 4 * HEIGHT))  # a large JPEG: decode it smaller
                 return np.asarray(_fit(image))
+    except Image.DecompressionBombError as fault:
+        raise TutorialError(large) from fault
     except UnidentifiedImageError as fault:
         raise TutorialError("photo cannot be decoded: no image format that we know") from fault
     except Exception as fault:  # Pillow raises many kinds on broken files
         raise TutorialError(f"photo cannot be decoded: {fault}") from fault
+    if min(size) >= SMALLEST:
+        raise TutorialError(large)
     raise TutorialError(f"photo is {size[0]} x {size[1]} pixels, less than {SMALLEST} on a side")
+
+
+def read_image_file(path) -> bytes:
+    """The bytes of an image file, to be handed to ``decode``.
+
+    Only a regular file of at most ``MAX_BYTES`` is read, never a pipe or a device, which might
+    have no end. Raises ``TutorialError`` with a short reason that does not repeat the path.
+    """
+    if "\0" in os.fspath(path):
+        raise TutorialError("no possible file name")
+    try:
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
+            raise TutorialError("no regular file (a folder, a pipe or a device)")
+        if found.st_size > MAX_BYTES:
+            raise TutorialError(_too_long(found.st_size))
+        with open(path, "rb") as file:
+            return file.read(found.st_size)
+    except FileNotFoundError as fault:
+        reason = "a link that leads nowhere" if os.path.islink(path) else "no such file"
+        raise TutorialError(reason) from fault
+    except OSError as fault:
+        raise TutorialError(fault.strerror or str(fault)) from fault
+
+
+def _too_long(length):
+    return f"file of {length / 1e6:,.0f} MB, more than {MAX_BYTES / 1e6:.0f}"
 
 
 def _fit(image):
     ImageOps.exif_transpose(image, in_place=True)
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = _eight_bits(image)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -352,6 +478,22 @@ def _fit(image):
     if image.size == (WIDTH, HEIGHT):
         return image
     return ImageOps.pad(image, (WIDTH, HEIGHT), color="white")
+
+
+def _eight_bits(image):
+    """A photo with 16 or 32 bits a pixel as grey of 8 bits; Pillow would make it white.
+
+    16 bits have a fixed scale. For 32 bits nobody says what white is: we take the smallest of
+    the usual scales (1 for floats, 255, 65,535) that holds all values.
+    """
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    values = np.array(image, dtype=np.float32)  # up to 240 MB, so changed in place
+    np.nan_to_num(values, copy=False)
+    scales = (1, 255, 65535) if image.mode == "F" else (255, 65535)
+    largest = values.max()
+    values *= 255 / next((scale for scale in scales if largest <= scale), largest)
+    return Image.fromarray(values.clip(0, 255, out=values).astype(np.uint8))
 
 
 def hash_photo(photo: np.ndarray) -> str:
@@ -362,27 +504,29 @@ def hash_photo(photo: np.ndarray) -> str:
 def _photo_reader(source: Source):
     """A function from a row (dict) to the bytes of its photo; raises with the reason."""
     folder = source.files[0].parent
-    by_id = {}
-    if (folder / "photos").is_dir():
-        by_id = {
-            file.stem: file
-            for file in sorted((folder / "photos").iterdir(), reverse=True)
-            if file.suffix.lower() in SUFFIXES
-        }
+    inside = os.path.join(os.path.realpath(folder), "")
+    by_id = {
+        file.stem: file
+        for file in reversed(_photo_files(folder))
+        if file.suffix.lower() in SUFFIXES
+    }
 
     def read(row):
         content = row.get("image")
         if isinstance(content, bytes) and content:
             return content
-        place = str(row["photo"]).strip() if row.get("photo") else ""
+        place = as_text([row.get("photo")])[0].strip()
         file = folder / place if place else by_id.get(row["id"])
         if file is None:
             raise TutorialError("no photo")
         try:
-            return file.read_bytes()
-        except OSError as fault:
-            reason = "no such file" if isinstance(fault, FileNotFoundError) else fault.strerror
-            raise TutorialError(f"photo {place or file.name}: {reason}") from fault
+            if "\0" not in place and not os.path.realpath(file).startswith(inside):
+                raise TutorialError("outside the catalogue's folder; copy it there")
+            return read_image_file(file)
+        except TutorialError as fault:
+            shown = place or file.name
+            shown = shown if len(shown) <= 80 else f"{shown[:60]}..."
+            raise TutorialError(f"photo {shown}: {fault}") from fault
 
     return read
 
@@ -404,7 +548,7 @@ def cached(name: str, source: Source) -> Path:
 
 
 def _fill(folder, name, source):
-    total, batches = open_tables(source)
+    total, notes, batches = open_tables(source)
     read_photo = _photo_reader(source)
     frames, set_aside, seen = [], [], []
     with (
@@ -444,12 +588,39 @@ def _fill(folder, name, source):
             + ". Photos belong in an `image` column (bytes), in photos/<id>.jpg beside the file, "
             "or at the relative path in a `photo` column"
         )
+    told = table["price"] != ""
+    prices = as_prices(table["price"])
+    odd = table["price"][told & np.isnan(prices)]
+    if len(odd):
+        examples = ", ".join(map(repr, odd.unique()[:3]))
+        notes.append(f"{len(odd)} of {told.sum()} prices are no numbers (as {examples}): now NaN")
+    table = table.assign(price=prices)
     table.to_parquet(folder / "table.parquet")
     set_aside.to_parquet(folder / "set_aside.parquet")
     queries = read_queries(source.queries) if source.queries else {}
     (folder / "queries.json").write_text(json.dumps(queries), encoding="utf-8")
+    (folder / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
     if source.truth:
-        shutil.copy(source.truth, folder / "truth.parquet")
+        read_truth(source.truth).to_parquet(folder / "truth.parquet")
+
+
+def read_truth(file: Path) -> pd.DataFrame:
+    """The clean values behind a catalogue, a row for each ``id`` (text).
+
+    Raises ``TutorialError`` if the file is damaged, has no ``id``, or has one twice.
+    """
+    try:
+        truth = pd.read_parquet(file)
+    except (OSError, pa.ArrowException, ValueError) as fault:
+        raise _unreadable(file, fault) from fault
+    if list(truth.columns).count("id") != 1:
+        raise TutorialError(
+            f"{file} needs one column 'id'; its columns are {list(truth.columns)}. Remove the "
+            "file if it is not meant as the truth behind the products"
+        )
+    truth = truth.assign(id=[product.strip() for product in as_text(truth["id"])])
+    _check_ids(truth["id"], file)
+    return truth
 
 
 def _header(file, rows):
@@ -461,15 +632,11 @@ def _header(file, rows):
 
 
 def _texts(batch):
-    """The batch under the schema: every column there, text or (price) float."""
+    """The batch under the schema: every column there, as text."""
     frame = pd.DataFrame(index=batch.index)
     for column in COLUMNS:
         values = batch[column] if column in batch else [None] * len(batch)
-        if column == "price":
-            frame[column] = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce")
-            frame[column] = frame[column].astype("float64")
-        else:
-            frame[column] = pd.Series(as_text(values), dtype=str)
+        frame[column] = pd.Series(as_text(values), dtype=str)
     frame["id"] = frame["id"].str.strip()
     return frame
 
