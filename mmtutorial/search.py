@@ -473,8 +473,8 @@ def read_image_file(path):
 def mix(photo, text, photo_weight=0.5):
     """``w · photo + (1 - w) · text``, brought back to unit length: ``(n, dim)`` each.
 
-    >>> mix(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), photo_weight=0.8).round(2).tolist()
-    [[0.97, 0.24]]
+    >>> mix(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), photo_weight=0.8).round(2)
+    array([[0.97, 0.24]], dtype=float32)
     """
     check_share(photo_weight=photo_weight)
     return unit_length(photo_weight * photo + (1 - photo_weight) * text)
