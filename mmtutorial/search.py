@@ -395,7 +395,7 @@ class ProductSearch:
     def fits(self, where=None):
         """Rows of the products that pass all filters of ``where`` (see ``search``), ascending."""
         table = self.catalogue.table
-        numeric = [each for each in table if pd.api.types.is_numeric_dtype(table[each])]
+        numeric = table.select_dtypes("number").columns
         ranges, values = read_filters(where, table.columns, numeric)
         fits = np.ones(len(table), dtype=bool)
         for column, (least, most) in ranges.items():
@@ -451,7 +451,9 @@ def read_image_file(path):
     more than ``MAX_BYTES``, and for more than ``MAX_PIXELS``.
     """
     if not path.is_file():
-        raise TutorialError("there is no such file" if not path.exists() else "it is no file")
+        raise TutorialError(
+            "there is no such file" if not path.exists() else "it is no regular file"
+        )
     with open(path, "rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:

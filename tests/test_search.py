@@ -228,9 +228,9 @@ def test_a_photo_that_never_ends_or_is_too_large_is_refused(shop, tmp_path, monk
     (tmp_path / "vast.png").write_bytes(png_of(9_000, 9_000))
     (tmp_path / "bomb.png").write_bytes(png_of(20_000, 20_000))
     for photo, message in [
-        ("/dev/zero", "it is no file"),
-        (tmp_path / "pipe.jpg", "it is no file"),
-        (tmp_path, "it is no file"),
+        ("/dev/zero", "it is no regular file"),
+        (tmp_path / "pipe.jpg", "it is no regular file"),
+        (tmp_path, "it is no regular file"),
         (tmp_path / "none.jpg", "there is no such file"),
         (tmp_path / "long.jpg", "more than 0 MB"),
         (tmp_path / "vast.png", "more than 60 million pixels"),
