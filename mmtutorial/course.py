@@ -73,11 +73,13 @@ def holds(value: float, floor: float | None) -> bool | None:
 class Results:
     """The numbers that a lesson claims, on one catalogue; higher is better.
 
-    >>> results = Results(catalogue.name)
-    >>> results.record("text → photo R@10", recall, chance=10 / len(gallery),
+    >>> results = Results("demo")  # in a lesson: catalogue.name
+    >>> results.record("text → photo R@10", 0.409, chance=10 / 2997,
     ...                floor={"demo": 0.30, "fashion": 0.12},
-    ...                protocol="1,000 queries, gallery of 43,083 photos, ties by id")
-    >>> results        # the last line of the cell tagged ``results``
+    ...                protocol="300 queries, ties by id")
+    >>> results  # the last line of the cell tagged ``results``
+    Results on demo
+    ✓ text → photo R@10      0.409  chance    0.0033  floor     0.300  300 queries, ties by id
     """
 
     def __init__(self, catalogue: str):

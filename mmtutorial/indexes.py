@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmtutorial import TutorialError
+from mmtutorial.search import check_k
 from mmtutorial.similarity import unit_length
 
 
@@ -23,6 +24,11 @@ class InvertedFile:
     A. Zisserman 2003, doi:10.1109/ICCV.2003.1238663; H. Jégou et al. 2011,
     doi:10.1109/TPAMI.2010.57, section IV). With ``probes`` = ``cells`` it is exact; among equal
     scores the smaller row comes first. Defined in lesson 11.
+
+    >>> gallery = unit_length([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]])
+    >>> rows, scores = InvertedFile(gallery, cells=2, probes=1).search([[1.0, 0.0]], k=3)
+    >>> rows.tolist()  # the one list that was read has two products
+    [[0, 1, -1]]
     """
 
     def __init__(self, gallery, cells, probes=1, seed=0):
@@ -46,7 +52,7 @@ class InvertedFile:
     def search(self, queries, k):
         """The ``k`` nearest rows of the ``probes`` nearest cells, for ``(n_queries, dim)``."""
         queries = _checked(queries, "query")
-        _check_k(k, len(self.rows))
+        check_k(k, len(self.rows))
         if not 1 <= self.probes <= len(self.centres):
             raise TutorialError(
                 f"probes={self.probes}: choose from 1 to the {len(self.centres)} cells"
@@ -64,7 +70,11 @@ class InvertedFile:
 
 
 def nearest_centre(vectors, centres, block=8192):
-    """The number of the centre with the highest dot product, ``(n,)``; by blocks of rows."""
+    """The number of the centre with the highest dot product, ``(n,)``; by blocks of rows.
+
+    >>> nearest_centre(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[1, 0], [0, 1]])).tolist()
+    [0, 1]
+    """
     blocks = [vectors[start : start + block] for start in range(0, len(vectors), block)]
     return np.concatenate([(each @ centres.T).argmax(axis=1) for each in blocks])
 
@@ -103,6 +113,11 @@ class FaissIndex:
         "hnsw" (candidates, ``efSearch``): more is slower and nearer to exact. It can be changed.
     cells : of "ivf"; None is the square root of the number of products
     bytes : of "pq", how many bytes a vector is kept in; they divide its width
+
+    >>> gallery = unit_length([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]])
+    >>> rows, scores = FaissIndex("hnsw", gallery).search([[1.0, 0.0]], k=2)
+    >>> rows.tolist()
+    [[0, 1]]
     """
 
     def __init__(self, name, gallery, effort=None, cells=None, bytes=16):
@@ -144,7 +159,7 @@ class FaissIndex:
     def search(self, queries, k):
         """The ``k`` nearest rows and their scores, for ``(n_queries, dim)`` float."""
         queries = _checked(queries, "query")
-        _check_k(k, self.index.ntotal)
+        check_k(k, self.index.ntotal)
         scores, rows = self.index.search(queries, k)  # FAISS returns them the other way round
         return rows, np.where(rows < 0, -np.inf, scores).astype("float32")
 
@@ -159,9 +174,14 @@ def rerank(queries, gallery, rows, k):
     ``rows``: ``(n_queries, m)`` int64, m ≥ k rows of the gallery (-1: none), from an index that
     knows its vectors only roughly. Returns ``rows`` and ``scores``, ``(n_queries, k)`` each;
     among equal scores the smaller row comes first.
+
+    >>> gallery = unit_length([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]])
+    >>> rows, scores = rerank([[1.0, 0.0]], gallery, np.array([[3, 1, 0]]), k=2)
+    >>> rows.tolist()
+    [[0, 1]]
     """
     queries, gallery = np.atleast_2d(queries), np.asarray(gallery)
-    _check_k(k, rows.shape[1])
+    check_k(k, rows.shape[1])
     scores = np.einsum("qd,qmd->qm", queries, gallery[rows]).astype("float32")
     scores[rows < 0] = -np.inf
     order = np.lexsort((rows, -scores))[:, :k]
@@ -173,6 +193,9 @@ def recall_against(rows, exact):
 
     ``rows``, ``exact``: ``(n_queries, k)`` rows of the gallery, of the index and of an exact
     search. It says nothing about relevance. Defined in lesson 11.
+
+    >>> recall_against([[0, 1, 7, 9]], [[0, 1, 2, 3]]).tolist()
+    [0.5]
     """
     rows, exact = np.asarray(rows), np.asarray(exact)
     if rows.shape != exact.shape:
@@ -190,11 +213,6 @@ def _checked(vectors, what):
             f"a {what} vector is not finite (NaN or infinite): the model diverged or was fed NaN"
         )
     return vectors
-
-
-def _check_k(k, n):
-    if not 1 <= k <= n:
-        raise TutorialError(f"k={k} products were asked for, of {n}: choose k from 1 to {n}")
 
 
 def _import_faiss():

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 
 from mmtutorial import TutorialError
+from mmtutorial.search import check_k
 from mmtutorial.tokens import words
 
 
@@ -27,12 +28,13 @@ class _Lexical:
         where titles repeat, the smaller id comes first. Returns ``rows`` ``(n_queries, k) int64``
         and ``scores`` ``(n_queries, k) float32``. Raises ``TutorialError`` where k is not in
         1 … n_products.
+
+        >>> index = Bm25().fit(["red bag", "blue bag", "red shoe"])
+        >>> rows, scores = index.top_k(["red bag", "shoe"], 2, ids=["b", "c", "a"])
+        >>> rows.tolist()  # two titles without "shoe" tie: "b" comes before "c"
+        [[0, 2], [2, 0]]
         """
-        if not 1 <= k <= len(ids):
-            raise TutorialError(
-                f"k={k} products were asked for and the index holds {len(ids)}: "
-                f"choose k from 1 to {len(ids)}"
-            )
+        check_k(k, len(ids))
         by_id = np.argsort(np.asarray(ids, dtype=str), kind="stable")
         queries = list(queries)
         rows = np.empty((len(queries), k), dtype="int64")
@@ -58,6 +60,10 @@ class TfIdf(_Lexical):
     Weight of a term in a text: how often it occurs, times 1 + ln((1 + N) / (1 + df)), where df
     of N titles have it; rows of unit length (scikit-learn's ``TfidfVectorizer``). From
     K. Spärck Jones 1972, doi:10.1108/eb026526.
+
+    >>> index = TfIdf().fit(["red bag", "blue bag", "red shoe"])
+    >>> index.scores(["blue shoe"]).round(2)
+    array([[0.  , 0.56, 0.56]], dtype=float32)
     """
 
     def fit(self, titles):
@@ -83,6 +89,10 @@ class Bm25(_Lexical):
     2009, doi:10.1561/1500000019; C. Kamphuis et al. 2020, doi:10.1007/978-3-030-45442-5_4),
     computed by bm25s. ``k1``: how soon repeating a term stops to count; ``b``: how much a long
     title is held against it, from 0 to 1.
+
+    >>> index = Bm25().fit(["red bag", "blue bag", "red shoe"])
+    >>> index.scores(["blue bag"]).round(2)
+    array([[0.19, 0.58, 0.  ]], dtype=float32)
     """
 
     def __init__(self, split=words, k1=1.5, b=0.75):

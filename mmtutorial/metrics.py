@@ -16,7 +16,9 @@ doi:10.1007/978-3-540-78646-7_38). Without ties every value equals trec_eval's.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,6 +78,11 @@ def _prepared(grades, k, scores):
         raise TutorialError(
             f"grades must have shape (n_queries, depth) with depth >= 1, got {grades.shape}"
         )
+    if np.isnan(grades).any():
+        raise TutorialError(
+            f"a grade of query row {np.isnan(grades).any(axis=1).argmax()} is NaN: judge that "
+            "product, or give 0"
+        )
     depth = grades.shape[1]
     k = depth if k is None else _checked_k(k)
     if k > depth:
@@ -116,20 +123,30 @@ def recall(grades, n_relevant, k, scores=None):
     products in the whole gallery, found or not; ``scores``: ``(n_queries, depth)`` descending, to
     average over ties. Returns ``(n_queries,) float`` in [0, 1]. Defined in lesson 10.
 
-    Raises TutorialError where k < 1, k > depth, or a query has no relevant product.
+    Raises TutorialError where k < 1, k > depth, a grade is NaN, or a query has no relevant product.
+
+    >>> recall([[1, 0, 1, 0]], n_relevant=[4], k=3).tolist()  # two of its four
+    [0.5]
     """
     grades, k = _prepared(grades, k, scores)
-    relevant = (grades > 0).astype(float)
-    n_relevant = _checked_relevants(n_relevant, relevant)
-    tie = _ties(relevant, scores)
-    return (tie.total / tie.size)[:, :k].sum(axis=1) / n_relevant
+    n_relevant = _checked_relevants(n_relevant, (grades > 0).astype(float))
+    return _found(grades, k, scores) / n_relevant
 
 
 def precision(grades, k, scores=None):
-    """P@k: which share of the first k products is relevant. Shapes and errors as ``recall``."""
+    """P@k: which share of the first k products is relevant. Shapes and errors as ``recall``.
+
+    >>> precision([[1, 0, 1, 0]], k=4).tolist()
+    [0.5]
+    """
     grades, k = _prepared(grades, k, scores)
+    return _found(grades, k, scores) / k
+
+
+def _found(grades, k, scores):
+    """How many relevant products stand in the first k, ``(n,) float``; fewer ranks are no error."""
     tie = _ties((grades > 0).astype(float), scores)
-    return (tie.total / tie.size)[:, :k].sum(axis=1) / k
+    return (tie.total / tie.size)[:, :k].sum(axis=1)
 
 
 def hit(grades, k, scores=None):
@@ -137,6 +154,9 @@ def hit(grades, k, scores=None):
 
     Its mean is the hit rate; it equals recall only where each query has one relevant product.
     Averaged over ties it is a probability, in [0, 1]. Shapes and errors as ``recall``.
+
+    >>> hit([[1, 0, 1], [0, 0, 1]], k=2).tolist()
+    [1.0, 0.0]
     """
     grades, k = _prepared(grades, k, scores)
     _, missed = _first_relevant(grades, scores)
@@ -148,6 +168,9 @@ def reciprocal_rank(grades, k=None, scores=None):
 
     Its mean is MRR@k (Voorhees 1999, "The TREC-8 question answering track report"). Shapes and
     errors as ``recall``; ``k=None`` looks through the whole depth.
+
+    >>> reciprocal_rank([[0, 1, 1]]).tolist()
+    [0.5]
     """
     grades, k = _prepared(grades, k, scores)
     first, _ = _first_relevant(grades, scores)
@@ -177,6 +200,9 @@ def average_precision(grades, n_relevant, k=None, scores=None):
 
     Inside a tie of m products, r of them relevant, a place is relevant with chance r/m, and then
     each place before it in the tie with chance (r-1)/(m-1). Shapes and errors as ``recall``.
+
+    >>> average_precision([[0, 1, 0, 1]], n_relevant=[2]).tolist()  # (1/2 + 2/4) / 2
+    [0.5]
     """
     grades, k = _prepared(grades, k, scores)
     relevant = (grades > 0).astype(float)
@@ -198,6 +224,9 @@ def ndcg(grades, ideal, k=None, scores=None):
 
     ``grades``: ``(n_queries, depth)``; ``ideal``: ``(n_queries, any width)``, the grades of all
     the query's judged products in any order, padded with 0. Errors as ``recall``.
+
+    >>> ndcg([[0, 3]], ideal=[[3]]).round(3).tolist()  # 1 / log2(3): second, not first
+    [0.631]
     """
     grades, depth = _prepared(grades, k, scores)
     ideal = -np.sort(-np.maximum(np.asarray(ideal, dtype=np.float64), 0.0), axis=1)
@@ -216,10 +245,11 @@ def _discount(k):
 # Names: "R@10", "AP", "nDCG@10"
 # ---------------------------------------------------------------------------------------------
 
-# name → (formula, does it need k); each formula takes grades, ideal grades, k, scores
+# name → (formula, does it need k); each formula takes grades, ideal grades, k, scores. Past the
+# last rank nothing is found, so k may be cut to the depth for all but P, which divides by it.
 METRICS = {
     "R": (lambda g, ideal, k, s: recall(g, (ideal > 0).sum(axis=1), k, s), True),
-    "P": (lambda g, ideal, k, s: precision(g, k, s), True),
+    "P": (lambda g, ideal, k, s: _found(g, k, s) / k, True),
     "hit": (lambda g, ideal, k, s: hit(g, k, s), True),
     "MRR": (lambda g, ideal, k, s: reciprocal_rank(g, k, s), False),
     "AP": (lambda g, ideal, k, s: average_precision(g, (ideal > 0).sum(axis=1), k, s), False),
@@ -228,9 +258,12 @@ METRICS = {
 
 
 def parse_metric(name):
-    """``"R@10"`` → ``("R", 10)``, ``"AP"`` → ``("AP", None)``.
+    """The kind and the cut-off of a metric's name.
 
     Raises TutorialError for an unknown name, a k that is missing or below 1.
+
+    >>> parse_metric("R@10"), parse_metric("AP")
+    (('R', 10), ('AP', None))
     """
     match = re.fullmatch(r"([A-Za-z]+)(?:@(-?\d+))?", str(name))
     kind, k = match.groups() if match else (None, None)
@@ -255,6 +288,9 @@ def chance(name, n_relevant, gallery_size):
     each query (for nDCG all of grade 1); returns ``(n_queries,) float``. Defined in lesson 10.
 
     Raises TutorialError where k > gallery_size or n_relevant is not in 1..gallery_size.
+
+    >>> chance("R@10", n_relevant=[1, 5], gallery_size=1000)  # 10 of 1000 products are shown
+    array([0.01, 0.01])
     """
     kind, k = parse_metric(name)
     _check_gallery([name], gallery_size)
@@ -336,8 +372,13 @@ def evaluate(qrels, run, metrics=("R@10",), ties="id", gallery_size=None, no_rel
 
     Returns an ``Evaluation``. Defined in lesson 10.
 
-    Raises TutorialError for an unknown metric, k < 1 or over the gallery, NaN scores (naming the
-    query), ids of different types in run and qrels, or no query left to score.
+    Raises TutorialError for an unknown metric, k < 1 or over the gallery, a grade or a score that
+    is no number (naming query and product), ids of different types in run and qrels, or no query
+    left to score.
+
+    >>> qrels = {"red bag": {"b1": 1, "b2": 1}}
+    >>> evaluate(qrels, {"red bag": {"b1": 0.9, "s7": 0.8}}, ["R@2", "AP"])
+    R@2 0.5000  AP 0.5000  (1 queries)
     """
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     parsed = [parse_metric(name) for name in names]
@@ -348,7 +389,12 @@ def evaluate(qrels, run, metrics=("R@10",), ties="id", gallery_size=None, no_rel
     ):
         if value not in valid:
             raise TutorialError(f"{option} must be one of {valid}, got {value!r}")
-    queries = [q for q, judged in qrels.items() if any(g > 0 for g in judged.values())]
+    for what, given in (("qrels", qrels), ("run", run)):
+        if not isinstance(given, Mapping):
+            raise TutorialError(
+                f"{what} must be a dictionary, a query a key, not a {type(given).__name__}"
+            )
+    queries = [q for q, judged in qrels.items() if (_numbers(q, judged, "grade") > 0).any()]
     scored = set(queries)
     without = [q for q in {**qrels, **run} if q not in scored]
     if without and no_relevant == "raise":
@@ -360,32 +406,54 @@ def evaluate(qrels, run, metrics=("R@10",), ties="id", gallery_size=None, no_rel
         raise TutorialError("no query of the qrels has a relevant product: nothing to score")
 
     rows, unranked = [], []
-    width = max((k or 1 for _, k in parsed), default=1)
     for query in queries:
         ranking = run.get(query) or {}
         if not ranking:
             unranked.append(query)
         rows.append(_ranked_grades(query, qrels[query], ranking, ties))
     values = np.empty((len(queries), len(names)))
-    for block in _blocks([max(width, len(grades)) for grades, _ in rows]):
+    widths = [
+        max(len(grades), len(qrels[query]))
+        for query, (grades, _) in zip(queries, rows, strict=True)
+    ]
+    for block in _blocks(widths):
+        width = max(widths[i] for i in block)
         grades = _padded([rows[i][0] for i in block], width, fill=0.0)
         levels = None if ties == "id" else _padded([rows[i][1] for i in block], width, fill=-np.inf)
         ideal = _padded([list(qrels[queries[i]].values()) for i in block], 1, fill=0.0)
         for column, (kind, k) in enumerate(parsed):
-            values[block, column] = METRICS[kind][0](grades, ideal, k, levels)
+            within = k if k is None or kind == "P" else min(k, width)
+            values[block, column] = METRICS[kind][0](grades, ideal, within, levels)
     table = pd.DataFrame(values, index=pd.Index(queries, name="query"), columns=names)
     return Evaluation(table, without, unranked)
 
 
+def _numbers(query, valued, what):
+    """The values of ``{product: number}``, ``(n,) float``; an error names the first that is none.
+
+    A score may be infinite, a grade may not.
+    """
+    if not isinstance(valued, Mapping):
+        raise TutorialError(
+            f"query {query!r}: give a dictionary {{product id: {what}}}, not a "
+            f"{type(valued).__name__}"
+        )
+    odd = tuple(kind for kind in set(map(type, valued.values())) if not issubclass(kind, Real))
+    numbers = [] if odd else np.fromiter(valued.values(), dtype=np.float64, count=len(valued))
+    wrong = np.isnan if what == "score" else lambda number: ~np.isfinite(number)
+    if odd or wrong(numbers).any():
+        for product, value in valued.items():
+            if isinstance(value, odd) or wrong(np.float64(value)):
+                raise TutorialError(
+                    f"query {query!r}: the {what} of product {product!r} is {value!r}, no number "
+                    f"to rank by; look for what made it, for a score a zero or NaN embedding"
+                )
+    return numbers
+
+
 def _ranked_grades(query, judged, ranking, ties):
     """One query's grades in rank order and, descending, the number of the tie at each rank."""
-    scores = np.fromiter(ranking.values(), dtype=np.float64, count=len(ranking))
-    if np.isnan(scores).any():
-        bad = next(doc for doc, score in ranking.items() if score != score)
-        raise TutorialError(
-            f"query {query!r}: the score of product {bad!r} is NaN; a NaN has no rank. Look for "
-            "a zero or NaN embedding"
-        )
+    scores = _numbers(query, ranking, "score")
     if ranking and isinstance(next(iter(ranking)), str) != isinstance(next(iter(judged)), str):
         raise TutorialError(
             f"query {query!r}: product ids are {type(next(iter(ranking))).__name__} in the run "
@@ -427,6 +495,9 @@ def run_from_top_k(query_ids, ranked_ids, scores):
     ``query_ids``: n queries; ``ranked_ids``: ``(n, k)`` product ids; ``scores``: ``(n, k)``.
 
     Raises TutorialError where the shapes do not fit, or a query or a product comes twice.
+
+    >>> run_from_top_k(["red bag"], [["b1", "s7"]], [[0.9, 0.8]])
+    {'red bag': {'b1': 0.9, 's7': 0.8}}
     """
     query_ids = list(query_ids)
     ranked_ids, scores = np.asarray(ranked_ids), np.asarray(scores)
@@ -456,6 +527,9 @@ def relevance_in_order(query_ids, ranked_ids, qrels):
 
     ``query_ids``: n queries of ``qrels``; ``ranked_ids``: ``(n, k)`` product ids, best first.
     Returns ``(n, k) float``, which the array functions take as ``grades``.
+
+    >>> relevance_in_order(["red bag"], [["s7", "b1"]], {"red bag": {"b1": 1, "b2": 1}}).tolist()
+    [[0.0, 1.0]]
     """
     ranked_ids = np.asarray(ranked_ids)
     grades = np.zeros(ranked_ids.shape)
@@ -478,6 +552,10 @@ def bootstrap_interval(a, b, confidence=0.95, resamples=10_000, seed=0):
     doi:10.1145/1148170.1148261). Defined in lesson 10.
 
     Raises TutorialError where a and b do not pair up, hold NaN, or have fewer than 2 queries.
+
+    >>> low, high = bootstrap_interval([0.6, 0.7, 0.8, 0.9], [0.5, 0.5, 0.7, 0.6])
+    >>> 0.1 <= low <= 0.175 <= high <= 0.3  # around the mean of the differences
+    True
     """
     difference = _paired(a, b)
     result = stats.bootstrap(
@@ -499,6 +577,9 @@ def permutation_p_value(a, b, resamples=10_000, seed=0):
     recompute the difference, count (two-sided; Smucker, Allan & Carterette 2007,
     doi:10.1145/1321440.1321528). With few queries every way of swapping is tried once. Shapes and
     errors as ``bootstrap_interval``; returns a p-value, never 0. Defined in lesson 10.
+
+    >>> permutation_p_value([0.6, 0.7, 0.8, 0.9], [0.5, 0.5, 0.7, 0.6])  # 2 of the 16 swaps
+    0.125
     """
     difference = _paired(a, b)
     return float(

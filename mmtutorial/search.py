@@ -4,15 +4,27 @@ Embeddings are rows of unit length, so the dot product is the cosine. Every list
 descending score, then ascending product id: the same query gives the same list anywhere.
 """
 
+import difflib
+import io
 import json
+import math
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from mmtutorial import TutorialError
+from mmtutorial.cleaning import normalise_title
 from mmtutorial.datasets.folder import HEIGHT, WIDTH, decode
 from mmtutorial.similarity import unit_length
+
+MAX_BYTES = 50_000_000  # of an image file that is searched by
+MAX_PIXELS = 60_000_000  # a small file can unpack to gigabytes: its header tells before it does
+
+# The nearest rows ---------------------------------------------------------------------------
 
 
 def top_k(queries, gallery, k, ids, block=256):
@@ -34,7 +46,12 @@ def top_k(queries, gallery, k, ids, block=256):
     Raises
     ------
     TutorialError
-        if ``k`` is not in 1 … n_products, the widths differ, or an embedding is not finite.
+        if ``k`` is no whole number from 1 to n_products, the widths differ, or an embedding is
+        not finite.
+
+    >>> rows, scores = top_k([[1.0, 0.0]], [[0.6, 0.8], [1.0, 0.0], [0.6, 0.8]], 2, ["c", "b", "a"])
+    >>> rows.tolist()  # rows 0 and 2 score the same: row 2 has the smaller id
+    [[1, 2]]
     """
     queries, gallery = np.atleast_2d(queries), np.asarray(gallery)
     _check_shapes(queries, gallery, k, ids)
@@ -43,7 +60,11 @@ def top_k(queries, gallery, k, ids, block=256):
 
 
 def places_of(ids):
-    """Where each row stands in the order of ids: ``(n_products,) int64``."""
+    """Where each row stands in the order of ids: ``(n_products,) int64``.
+
+    >>> places_of(["b", "c", "a"]).tolist()
+    [1, 2, 0]
+    """
     places = np.empty(len(ids), dtype="int64")
     places[np.argsort(np.asarray(ids, dtype=str), kind="stable")] = np.arange(len(ids))
     return places
@@ -69,6 +90,10 @@ def best(scores, k, places):
     ``scores``: ``(n_queries, n_products)`` float; ``places``: as from ``places_of``, or the ids
     themselves as an array of strings, which is quicker for a few queries without many ties.
     Returns ``rows`` ``(n_queries, k) int64``, best first, and their scores, float32.
+
+    >>> rows, scores = best(np.array([[0.2, 0.9, 0.9]]), 2, places_of(["a", "c", "b"]))
+    >>> rows.tolist()
+    [[2, 1]]
     """
     rows = np.empty((len(scores), k), dtype="int64")
     least = np.partition(scores, -k, axis=1)[:, -k]  # the k-th best score of each query
@@ -80,12 +105,32 @@ def best(scores, k, places):
     return rows, np.take_along_axis(scores, rows, axis=1).astype("float32", copy=False)
 
 
-def _check_shapes(queries, gallery, k, ids):
-    if not 1 <= k <= len(gallery):
+def check_k(k, n_products):
+    """Raise ``TutorialError`` where ``k`` is no whole number from 1 to ``n_products``."""
+    check_whole(k=k)
+    if not 1 <= k <= n_products:
         raise TutorialError(
-            f"k={k} products were asked for and the gallery holds {len(gallery)}: "
-            f"choose k from 1 to {len(gallery)}"
+            f"k={k} products were asked for and the gallery holds {n_products}: "
+            f"choose k from 1 to {n_products}"
         )
+
+
+def check_whole(**numbers):
+    """Raise ``TutorialError`` for the first argument that is no whole number, by its name."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise TutorialError(f"{name} has to be a whole number, not {value!r}")
+
+
+def check_share(**numbers):
+    """Raise ``TutorialError`` for the first argument that is not from 0 to 1, by its name."""
+    for name, value in numbers.items():
+        if not isinstance(value, Real) or not 0 <= value <= 1:  # NaN is not
+            raise TutorialError(f"{name} is a share from 0 to 1, not {value!r}")
+
+
+def _check_shapes(queries, gallery, k, ids):
+    check_k(k, len(gallery))
     if queries.shape[1] != gallery.shape[1]:
         raise TutorialError(
             f"queries have {queries.shape[1]} dimensions and the gallery {gallery.shape[1]}: "
@@ -106,6 +151,99 @@ def _check_finite(queries, gallery):
             )
 
 
+# Filters ------------------------------------------------------------------------------------
+
+
+def spelling(value):
+    """The form in which filters compare a value: case, spaces and letter forms do not count.
+
+    >>> spelling("  Navy  BLUE ")
+    'navy blue'
+    """
+    if pd.isna(value) is True:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return normalise_title("".join(c if c.isprintable() else " " for c in str(value)))
+
+
+def read_filters(where, columns, numeric):
+    """The filters of ``where`` (see ``ProductSearch.search``), checked: ``ranges`` and ``values``.
+
+    ``columns`` are the names that can be filtered by, ``numeric`` those of them that hold numbers.
+    ``ranges`` is ``{column: (least, most)}``, None where an end is open; ``values`` is
+    ``{column: {spelling: value as given}}``.
+
+    >>> read_filters({"colour": "Red", "price": (None, 50)}, ["colour", "price"], ["price"])
+    ({'price': (None, 50.0)}, {'colour': {'red': 'Red'}})
+    """
+    if not isinstance(where or {}, Mapping):
+        raise TutorialError(f"where={where!r}: give a dictionary, as {{'gender': 'women'}}")
+    ranges, values = {}, {}
+    for column, wanted in (where or {}).items():
+        if column not in columns:
+            raise TutorialError(
+                f"no column {column!r} to filter by; there are {', '.join(columns)}"
+            )
+        if column in numeric:
+            ranges[column] = _range(column, wanted)
+        else:
+            values[column] = _values(column, wanted)
+    return ranges, values
+
+
+def _range(column, wanted):
+    ends = (wanted, wanted) if isinstance(wanted, Real) else wanted
+    if (
+        isinstance(ends, tuple)
+        and len(ends) == 2
+        and all(end is None or isinstance(end, Real) for end in ends)
+        and (None in ends or ends[0] <= ends[1])
+        and not any(end != end for end in ends)
+    ):
+        return tuple(None if end is None else float(end) for end in ends)
+    raise TutorialError(
+        f"{column!r}: {wanted!r} is no range of numbers; give a pair, the smaller number first, "
+        "as (10, 50), or None for an open end"
+    )
+
+
+def _values(column, wanted):
+    if isinstance(wanted, tuple):
+        raise TutorialError(
+            f"{column!r}: {wanted!r} is no range of numbers, and the column holds text; for one of "
+            "several values give a list"
+        )
+    several = isinstance(wanted, Iterable) and not isinstance(wanted, str)
+    each_wanted = list(wanted) if several else [wanted]
+    if not each_wanted or any(pd.isna(one) is True for one in each_wanted):
+        raise TutorialError(
+            f"{column!r}: {wanted!r} is no value to filter by; give one, or a list of one or more, "
+            "or leave the filter out"
+        )
+    return {spelling(one): one for one in each_wanted}
+
+
+def unknown_value(column, value, names):
+    """The ``TutorialError`` for a value that no product has: it names the nearest there are.
+
+    ``names``: the values of the column, the commonest first.
+    """
+    spelt = {spelling(name): str(name) for name in names if spelling(name)}
+    close = difflib.get_close_matches(spelling(value), spelt, 3, 0.5)
+    if close:
+        there = f"the nearest values are {', '.join(repr(spelt[each]) for each in close)}"
+    else:
+        some = [repr(name) for name in spelt.values()]
+        there = f"its values are {', '.join(some[:8])}{', …' if len(some) > 8 else ''}"
+    if not spelt:
+        there = "the column is empty"
+    return TutorialError(f"no product has the {column} {value!r}: {there}")
+
+
+# Products -----------------------------------------------------------------------------------
+
+
 class ProductSearch:
     """Search a catalogue by words, by a photo, or by both, in one space. Defined in lesson 00.
 
@@ -118,6 +256,7 @@ class ProductSearch:
 
         With a ``gallery``, ``(n_products, dim)`` rows of unit length, those are taken instead.
         """
+        check_share(photo_weight=photo_weight)
         self.retriever = retriever
         self.catalogue = catalogue
         self.photo_weight = photo_weight  # of the products; a query has its own
@@ -178,8 +317,9 @@ class ProductSearch:
 
         ``photo`` is an image file's path, or an ``(80, 60, 3)`` uint8 array.
         Raises ``TutorialError`` if there is nothing to search by: no words and no photo, or
-        only words that no training title used.
+        only words that no training title used; or for a ``photo_weight`` outside 0 to 1.
         """
+        check_share(photo_weight=photo_weight)
         if words is None and photo is None:
             raise TutorialError("nothing to search by: give words, a photo, or both")
         vectors = {}
@@ -198,15 +338,22 @@ class ProductSearch:
         ``photo_weight`` (0 to 1) is how much of a mixed query is photo. ``page`` 2 holds the
         next ``k``; where there are fewer products the table is shorter, or empty.
 
-        ``where`` filters: ``{"gender": "women"}``, one of several values as a list,
-        ``{"colour": ["red", "pink"]}``, numbers from a pair on, ``{"price": (10, 50)}``, both
-        ends included. Raises ``TutorialError`` for a column that is not there, ``k`` or ``page``
-        below 1, a range of what is no number, and as ``embed_query`` does.
+        ``where`` filters: ``{"gender": "women"}``; one of several values as a list,
+        ``{"colour": ["red", "pink"]}``; numbers by a pair, ``{"price": (10, 50)}``, both ends
+        included, None for an open end. Case and spaces do not count: "women" finds "Women". A
+        product without a price (NaN) is in no range.
+
+        Raises ``TutorialError`` for a column that is not there, a value that no product has (the
+        message names the nearest), ``k`` or ``page`` that is no whole number from 1 up, what is
+        no range of numbers, and as ``embed_query`` does.
         """
         return self.nearest(self.embed_query(words, photo, photo_weight), k, where, page)
 
     def similar(self, row, k=8, where=None, page=1):
         """The products most like the one at ``row``, without itself: a table as from ``search``."""
+        check_whole(row=row)
+        if not 0 <= row < len(self.gallery):
+            raise TutorialError(f"row={row}: the rows go from 0 to {len(self.gallery) - 1}")
         return self.nearest(self.gallery[row], k, where, page, without=row)
 
     def nearest(self, query, k=8, where=None, page=1, without=None):
@@ -214,6 +361,7 @@ class ProductSearch:
 
         ``without`` is a row to leave out.
         """
+        check_whole(k=k, page=page)
         if k < 1 or page < 1:
             raise TutorialError(f"k={k} products of page {page}: both start from 1")
         fits = self.fits(where)
@@ -247,24 +395,27 @@ class ProductSearch:
     def fits(self, where=None):
         """Rows of the products that pass all filters of ``where`` (see ``search``), ascending."""
         table = self.catalogue.table
+        numeric = table.select_dtypes("number").columns
+        ranges, values = read_filters(where, table.columns, numeric)
         fits = np.ones(len(table), dtype=bool)
-        for column, wanted in (where or {}).items():
-            if column not in table:
-                raise TutorialError(
-                    f"no column {column!r} to filter by; there are {', '.join(table.columns)}"
-                )
-            if isinstance(wanted, tuple):
-                if len(wanted) != 2 or not pd.api.types.is_numeric_dtype(table[column]):
-                    raise TutorialError(
-                        f"{column!r}: {wanted!r} is no range of numbers; for one of several values "
-                        "give a list"
-                    )
-                fits &= table[column].between(*wanted).to_numpy()
-            else:
-                fits &= table[column].isin([wanted] if np.isscalar(wanted) else wanted).to_numpy()
+        for column, (least, most) in ranges.items():
+            if least is not None:
+                fits &= (table[column] >= least).to_numpy()
+            if most is not None:
+                fits &= (table[column] <= most).to_numpy()
+        for column, wanted in values.items():
+            # Each value is spelt once, not each row.
+            codes, names = pd.factorize(table[column], use_na_sentinel=False)
+            spelt = [spelling(name) for name in names]
+            unknown = [given for each, given in wanted.items() if each not in spelt]
+            if unknown:
+                raise unknown_value(column, unknown[0], table[column].value_counts().index)
+            fits &= np.isin(codes, [code for code, each in enumerate(spelt) if each in wanted])
         return np.flatnonzero(fits)
 
     def _check_words(self, words):
+        if not isinstance(words, str):
+            raise TutorialError(f"words are one text, not {words!r}")
         if not words.strip():
             raise TutorialError("the query is empty: type at least one word, or give a photo")
         if not self.retriever.vocabulary.known_words(words):
@@ -275,11 +426,14 @@ class ProductSearch:
 
 
 def read_photo(photo):
-    """An image file of any size, or an array that has ours already → ``(80, 60, 3) uint8``."""
+    """An image file of any size, or an array that has ours already → ``(80, 60, 3) uint8``.
+
+    Raises ``TutorialError`` for what is no image file, or too large, or an array of another shape.
+    """
     if isinstance(photo, (str, Path)):
         try:
-            return decode(Path(photo).read_bytes())
-        except (OSError, TutorialError) as fault:
+            return decode(read_image_file(Path(photo)))
+        except (OSError, ValueError) as fault:  # a TutorialError is a ValueError
             raise TutorialError(f"cannot search by the photo {str(photo)!r}: {fault}") from fault
     photo = np.asarray(photo)
     if photo.shape != (HEIGHT, WIDTH, 3) or photo.dtype != np.uint8:
@@ -290,8 +444,39 @@ def read_photo(photo):
     return photo
 
 
+def read_image_file(path):
+    """The bytes of an image file, read and checked before any of it is unpacked.
+
+    Raises ``TutorialError`` for what is no regular file (a device or a pipe may never end), for
+    more than ``MAX_BYTES``, and for more than ``MAX_PIXELS``.
+    """
+    if not path.is_file():
+        raise TutorialError(
+            "there is no such file" if not path.exists() else "it is no regular file"
+        )
+    with open(path, "rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise TutorialError(f"it has more than {MAX_BYTES / 1e6:.0f} MB: make it smaller")
+    try:
+        with Image.open(io.BytesIO(content)) as image:  # reads its header only
+            pixels = image.width * image.height
+    except Image.DecompressionBombError:
+        pixels = math.inf
+    except Exception:  # Pillow raises many kinds on broken files: decode says what is wrong
+        return content
+    if pixels > MAX_PIXELS:
+        raise TutorialError(
+            f"it has more than {MAX_PIXELS / 1e6:.0f} million pixels: make it smaller"
+        )
+    return content
+
+
 def mix(photo, text, photo_weight=0.5):
-    """``w · photo + (1 - w) · text``, brought back to unit length: ``(n, dim)`` each."""
-    if not 0 <= photo_weight <= 1:
-        raise TutorialError(f"photo_weight is a share from 0 to 1, not {photo_weight}")
+    """``w · photo + (1 - w) · text``, brought back to unit length: ``(n, dim)`` each.
+
+    >>> mix(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), photo_weight=0.8).round(2)
+    array([[0.97, 0.24]], dtype=float32)
+    """
+    check_share(photo_weight=photo_weight)
     return unit_length(photo_weight * photo + (1 - photo_weight) * text)

@@ -8,23 +8,40 @@ import numpy as np
 
 
 def unit_length(x):
-    """Rows of a ``(n, dim)`` array brought to length 1, float32; a row of zeros stays zero."""
+    """Rows of a ``(n, dim)`` array brought to length 1, float32; a row of zeros stays zero.
+
+    >>> unit_length([[3.0, 4.0], [0.0, 0.0]])
+    array([[0.6, 0.8],
+           [0. , 0. ]], dtype=float32)
+    """
     x = np.asarray(x, dtype="float32")
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
 def dot(queries, products):
-    """The dot product: grows with the angle's cosine and with both lengths."""
+    """The dot product: grows with the lengths, and the smaller the angle.
+
+    >>> dot([[1.0, 0.0]], [[2.0, 2.0], [0.9, 0.1]]).tolist()
+    [[2.0, 0.9]]
+    """
     return np.asarray(queries) @ np.asarray(products).T
 
 
 def cosine(queries, products):
-    """The cosine of the angle, from -1 to 1: the lengths do not count."""
+    """The cosine of the angle, from -1 to 1: the lengths do not count.
+
+    >>> cosine([[1.0, 0.0]], [[2.0, 2.0], [0.9, 0.1]]).round(2)
+    array([[0.71, 0.99]], dtype=float32)
+    """
     return dot(unit_length(queries), unit_length(products))
 
 
 def euclidean(queries, products):
-    """The negated Euclidean distance, at most 0."""
+    """The negated Euclidean distance, at most 0.
+
+    >>> euclidean([[0.0, 0.0]], [[3.0, 4.0], [1.0, 0.0]]).tolist()
+    [[-5.0, -1.0]]
+    """
     queries, products = np.asarray(queries), np.asarray(products)
     lengths = (queries**2).sum(axis=1)[:, None] + (products**2).sum(axis=1)
     return -np.sqrt(np.maximum(lengths - 2 * dot(queries, products), 0))

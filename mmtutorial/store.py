@@ -9,16 +9,27 @@ address: ``"shop.db"`` is Milvus Lite in a file (a folder, in truth), for one pr
 import json
 import logging
 import math
+import re
+import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from mmtutorial import TutorialError
+from mmtutorial.search import check_whole, read_filters, spelling, unknown_value
 
 BATCH = 1000  # rows in one message
 MOST = 16384  # Milvus returns no more hits than this
+ID_BYTES, VALUE_BYTES = 256, 2048  # what fits into an id and into an attribute
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # no filter can be written with these
+# Words of Milvus's own filter language, and our own fields: no attribute can have such a name.
+TAKEN = {"and", "or", "not", "in", "like", "is", "null", "exists", "iso", "interval",
+         "true", "false", "id", "vector", "price"}  # fmt: skip
+LARGEST = sys.float_info.max
 _OPEN = Counter()  # file → how many stores of this process use it
+_WRITING = threading.Lock()  # between the look whether an id is there and its writing
 
 
 class VectorStore:
@@ -28,20 +39,35 @@ class VectorStore:
     ----------
     address : a path that ends in ``.db``, or ``http://host:port`` (``https`` for a cluster)
     dim : width of the vectors; have them of unit length, the score is their dot product
-    attributes : names of the text columns that can be filtered by
+    attributes : names of the text columns that can be filtered by: letters, digits and _. Their
+        values are kept as filters compare them (``search.spelling``): "Navy Blue" as "navy blue"
     name : of the collection; it is made if the store has none of that name
     token : ``"user:password"`` or an API key, where the server asks for one
 
     Raises
     ------
     TutorialError
-        if nothing answers at the address, another process has the file, or the collection is
-        there with other attributes or another width.
+        if nothing answers at the address, another process has the file, an attribute cannot have
+        its name, or the collection is there with other attributes or another width.
     """
 
     def __init__(self, address, dim, attributes=(), name="products", token=""):
+        check_whole(dim=dim)
+        for each in (name, *attributes):
+            if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,254}", str(each)):
+                raise TutorialError(
+                    f"{each!r} is no name for a collection or an attribute: letters a to z, digits "
+                    "and _ only, a letter first; rename the column"
+                )
+        taken = [each for each in attributes if each.casefold() in TAKEN]
+        if taken or len(set(attributes)) < len(attributes):
+            raise TutorialError(
+                f"attributes {', '.join(attributes)}: each needs a name of its own, and none of "
+                f"{', '.join(sorted(TAKEN))}; rename the column"
+            )
         self.address, self.dim, self.attributes = str(address), dim, tuple(attributes)
         self.name = name
+        self._seen = set()  # (attribute, value) pairs that some product has
         self.file = None if "://" in self.address else str(Path(self.address).absolute())
         self.client = self._connect(token)
         _OPEN.update([self.file] if self.file else [])
@@ -75,11 +101,11 @@ class VectorStore:
         from pymilvus import DataType
 
         schema = self.client.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=256)
+        schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=ID_BYTES)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dim)
         schema.add_field("price", DataType.DOUBLE, nullable=True)
         for attribute in self.attributes:
-            schema.add_field(attribute, DataType.VARCHAR, max_length=2048)
+            schema.add_field(attribute, DataType.VARCHAR, max_length=VALUE_BYTES)
         index = self.client.prepare_index_params()
         index.add_index("vector", index_type="FLAT", metric_type="IP")  # exact
         # Strong: who searches sees all that was written before.
@@ -103,29 +129,47 @@ class VectorStore:
         """Put new products in: n ids, ``(n, dim)`` vectors, and a table of n rows.
 
         The table has a column for each attribute and, if there is one, ``price`` (NaN where it is
-        not known). Raises ``TutorialError`` for an id that is there already.
+        not known). All rows are checked before the first is written, and what was written is
+        taken out again where the store refuses a later one: all are added, or none.
+
+        Raises ``TutorialError`` for an id that is there already. That holds among the threads of
+        one process; of two processes that add one id to a server at the same time, the last wins.
         """
         rows = self._rows(ids, vectors, table)
-        there = self._there([row["id"] for row in rows])
-        if there:
-            raise TutorialError(
-                f"{len(there)} of {len(rows)} products are in the store already, the first is "
-                f"{min(there)!r}: update these"
-            )
-        self._write(rows)
+        ids = [row["id"] for row in rows]
+        with _WRITING:
+            there = self._there(ids)
+            if there:
+                raise TutorialError(
+                    f"{len(there)} of {len(rows)} products are in the store already, the first is "
+                    f"{min(there)!r}: update these"
+                )
+            try:
+                self._write(rows)
+            except TutorialError as fault:
+                try:
+                    self._take_out(ids)
+                except TutorialError:
+                    raise TutorialError(
+                        f"{fault}; some of the {len(ids)} products may have been written: update "
+                        "or delete them when the store answers again"
+                    ) from fault
+                raise
 
     def update(self, ids, vectors, table=None):
         """Replace products by what is given, as in ``add``; all of them must be there."""
         rows = self._rows(ids, vectors, table)
-        self._all_there([row["id"] for row in rows])
-        self._write(rows)
+        with _WRITING:
+            self._all_there([row["id"] for row in rows])
+            self._seen.clear()  # a value may have gone with the product that had it
+            self._write(rows)
 
     def delete(self, ids):
         """Take products out; all of them must be there."""
         ids = [str(each) for each in ids]
-        self._all_there(ids)
-        for start in range(0, len(ids), BATCH):
-            self._ask("delete", ids=ids[start : start + BATCH])
+        with _WRITING:
+            self._all_there(ids)
+            self._take_out(ids)
 
     def search(self, queries, k, where=None, price=None):
         """The ``k`` products nearest to each query among those that pass the filters.
@@ -133,17 +177,20 @@ class VectorStore:
         Parameters
         ----------
         queries : ``(n_queries, dim)`` float
-        where : attribute → the value, or a list of values, that a product may have
+        where : attribute → the value, or a list of values, that a product may have; as in
+            ``ProductSearch.search``, case and spaces do not count
         price : ``(least, most)``, either may be None; a product without a price does not pass
 
         Returns a list, for each query ``{id: score}``, best first, at most k: a run, as
         ``metrics.evaluate`` takes it. Equal scores are in the order of ids; which of them is cut
-        off at k is the store's choice.
+        off at k is the store's choice. Raises ``TutorialError`` as ``ProductSearch.search``
+        does for filters; a value that another process has just taken away finds nothing instead.
         """
         queries = self._vectors(queries)
+        check_whole(k=k)
         if not 1 <= k <= MOST:
             raise TutorialError(f"k={k}: a store returns from 1 to {MOST} products")
-        filter_ = self._filter(where or {}, price or (None, None))
+        filter_ = self._filter(where, price)
         found = self._ask("search", data=queries.tolist(), limit=k, filter=filter_)
         hits = [[(hit["id"], hit["distance"]) for hit in each] for each in found]
         return [dict(sorted(each, key=lambda hit: (-hit[1], hit[0]))) for each in hits]
@@ -190,14 +237,40 @@ class VectorStore:
         missing = [each for each in self.attributes if table is None or each not in table]
         if missing:
             raise TutorialError(f"the table has no column {', '.join(missing)}")
-        columns = {each: [str(value) for value in table[each]] for each in self.attributes}
-        known = table is not None and "price" in table
-        prices = table["price"].astype(float) if known else [math.nan] * len(ids)
-        columns["price"] = [None if math.isnan(price) else price for price in prices]
+        for each in ids:
+            if CONTROL.search(each) or not 1 <= len(each.encode()) <= ID_BYTES:
+                raise TutorialError(
+                    f"{each[:40]!r} is no id for a store: 1 to {ID_BYTES} bytes, no control "
+                    "characters"
+                )
+        columns = {each: [spelling(value) for value in table[each]] for each in self.attributes}
+        for attribute, values in columns.items():
+            for id_, value in zip(ids, values, strict=True):
+                if len(value.encode()) > VALUE_BYTES:
+                    raise TutorialError(
+                        f"the {attribute} of product {id_!r} has {len(value.encode())} bytes, and "
+                        f"the store takes {VALUE_BYTES}: shorten it"
+                    )
+        columns["price"] = self._prices(ids, table)
         return [
             {"id": ids[n], "vector": vectors[n].tolist(), **{c: columns[c][n] for c in columns}}
             for n in range(len(ids))
         ]
+
+    def _prices(self, ids, table):
+        """A number for each product, or None where its price is not known."""
+        if table is None or "price" not in table:
+            return [None] * len(ids)
+        try:
+            prices = np.asarray(table["price"], dtype=float)
+        except (TypeError, ValueError) as fault:
+            raise TutorialError(f"the prices are not all numbers or NaN: {fault}") from fault
+        if np.isinf(prices).any():
+            raise TutorialError(
+                f"the price of product {ids[np.isinf(prices).argmax()]!r} is infinite: give NaN "
+                "where it is not known"
+            )
+        return [None if math.isnan(price) else price for price in prices.tolist()]
 
     def _vectors(self, vectors):
         vectors = np.atleast_2d(np.asarray(vectors, dtype="float32"))
@@ -211,6 +284,11 @@ class VectorStore:
     def _write(self, rows):
         for start in range(0, len(rows), BATCH):
             self._ask("upsert", data=rows[start : start + BATCH])
+
+    def _take_out(self, ids):
+        self._seen.clear()
+        for start in range(0, len(ids), BATCH):
+            self._ask("delete", ids=ids[start : start + BATCH])
 
     def _there(self, ids):
         """Those of the ids that the store has."""
@@ -230,18 +308,31 @@ class VectorStore:
 
     def _filter(self, where, price):
         """The filters in Milvus's own language."""
-        for attribute in where:
-            if attribute not in self.attributes:
-                raise TutorialError(
-                    f"the store has no attribute {attribute!r}; filter by "
-                    f"{', '.join(self.attributes) or 'price alone'}"
-                )
-        values = {a: [v] if isinstance(v, str) else list(v) for a, v in where.items()}
-        parts = [_one_of(attribute, values[attribute]) for attribute in values]
-        for sign, bound in zip((">=", "<="), price, strict=True):
-            if bound is not None:
-                parts.append(f"price {sign} {float(bound)!r}")
+        columns = ("price", *self.attributes)
+        ranges, values = read_filters(where, columns, ("price",))
+        if price is not None:
+            ranges |= read_filters({"price": price}, columns, ("price",))[0]
+        for attribute, wanted in values.items():
+            for value, given in wanted.items():
+                self._check_known(attribute, value, given)
+        parts = [_one_of(attribute, wanted) for attribute, wanted in values.items()]
+        for ends in ranges.values():
+            for sign, end in zip((">=", "<="), ends, strict=True):
+                if end is not None:  # the language knows no infinity
+                    parts.append(f"price {sign} {max(-LARGEST, min(end, LARGEST))!r}")
         return " and ".join(parts)
+
+    def _check_known(self, attribute, value, given):
+        """Raise where no product has the value; asked once, as this takes as long as a search."""
+        if (attribute, value) in self._seen:
+            return
+        if not self._ask(
+            "query", filter=_one_of(attribute, [value]), output_fields=["id"], limit=1
+        ):
+            rows = self._ask("query", filter="", output_fields=[attribute], limit=MOST)
+            names = Counter(row[attribute] for row in rows).most_common()
+            raise unknown_value(attribute, given, [name for name, _ in names])
+        self._seen.add((attribute, value))
 
 
 def _one_of(field, values):

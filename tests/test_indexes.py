@@ -177,11 +177,12 @@ def test_recall_against_counts_what_was_found_in_any_order():
         (lambda: FaissIndex("pq", GALLERY[:100]), "256 vectors at least"),
         (lambda: FaissIndex("flat", GALLERY, effort=3), "effort=3.*ivf and hnsw only"),
         (lambda: FaissIndex("ivf", GALLERY, effort=0), "from 1 up"),
-        (lambda: FaissIndex("flat", GALLERY).search(QUERIES, 0), "k=0 .*of 2000"),
+        (lambda: FaissIndex("flat", GALLERY).search(QUERIES, 0), "k=0 .*from 1 to 2000"),
         (lambda: FaissIndex("flat", np.full((3, 2), np.nan)), "gallery vector is not finite"),
         (lambda: InvertedFile(GALLERY, 0), "0 cells for 2000 products"),
         (lambda: InvertedFile(GALLERY, 5, probes=6).search(QUERIES, 3), "probes=6.*5 cells"),
         (lambda: InvertedFile(GALLERY, 5).search(QUERIES, 2001), "k=2001"),
+        (lambda: InvertedFile(GALLERY, 5).search(QUERIES, 2.0), "k has to be a whole number"),
     ],
 )
 def test_what_cannot_be_built_or_asked_says_why(make, message):

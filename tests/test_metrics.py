@@ -281,6 +281,17 @@ def test_a_run_survives_the_way_through_arrays():
     assert run == {"q": {"a": 0.9, "b": 0.1}, "r": {"b": 0.5, "c": 0.5}}
 
 
+def test_a_cut_off_far_past_every_list_costs_nothing():
+    """One billion columns would be 8 GB for each query."""
+    names = [f"{kind}@1000000000" for kind in metrics.METRICS]
+    for ties in ("id", "average"):
+        far = evaluate({"q": RELEVANT}, {"q": RANKING}, names, ties=ties).mean
+        near = evaluate({"q": RELEVANT}, {"q": RANKING}, [f"{m}@8" for m in metrics.METRICS]).mean
+        for kind in metrics.METRICS:
+            share = 8 / 1_000_000_000 if kind == "P" else 1  # P@k divides by k
+            assert far[f"{kind}@1000000000"] == pytest.approx(near[f"{kind}@8"] * share, rel=1e-12)
+
+
 # Errors --------------------------------------------------------------------------------------
 
 GRADES = np.array([[1, 0, 0], [0, 0, 1]])
@@ -294,7 +305,20 @@ GRADES = np.array([[1, 0, 0], [0, 0, 1]])
         (lambda: value("R@0", {"a": 1}, {"a": 1.0}), "at least 1, got 0"),
         (lambda: value("R@-3", {"a": 1}, {"a": 1.0}), "at least 1, got -3"),
         (lambda: value("R@20", {"a": 1}, {"a": 1.0}, gallery_size=9), "k = 20.*9 products"),
-        (lambda: value("R@1", {"a": 1}, {"b": 0.0, "a": np.nan}), "query 'q'.*'a' is NaN"),
+        (
+            lambda: value("R@1", {"a": 1}, {"b": 0.0, "a": np.nan}),
+            "query 'q'.*score of product 'a' is nan",
+        ),
+        (lambda: value("R@1", {"a": 1}, {"b": 0.0, "a": None}), "query 'q'.*'a' is None, no num"),
+        (lambda: value("R@1", {"a": 1}, {"b": 0.0, "a": "0.5"}), "'a' is '0.5', no number"),
+        (lambda: value("R@1", {"a": 1, "b": np.nan}, {}), "query 'q': the grade of product 'b'"),
+        (lambda: value("R@1", {"a": 1, "b": np.inf}, {}), "'b' is inf, no number"),
+        (lambda: value("R@1", {"a": "high"}, {}), "the grade of product 'a' is 'high'"),
+        (lambda: value("R@1", ["a"], {}), "query 'q': give a dictionary .product id: grade"),
+        (lambda: value("R@1", {"a": 1}, ["a"]), "query 'q': give a dictionary .product id: score"),
+        (lambda: evaluate([("q", {"a": 1})], {}), "qrels must be a dictionary"),
+        (lambda: evaluate({"q": {"a": 1}}, None), "run must be a dictionary"),
+        (lambda: metrics.ndcg([[1, 0], [np.nan, 1]], [[1], [1]]), "query row 1 is NaN"),
         (lambda: value("R@1", {"1": 1}, {1: 0.5}), "int in the run and str in the qrels"),
         (lambda: value("R@1", {"a": 1}, {"a": 1.0}, ties="luck"), "'id', 'average'.*'luck'"),
         (lambda: evaluate({}, {}, "R@1"), "nothing to score"),

@@ -1,3 +1,7 @@
+import os
+import struct
+import zlib
+
 import keras
 import numpy as np
 import pandas as pd
@@ -7,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_catalogue import small_catalogue
 
-from mmtutorial import TutorialError
+from mmtutorial import TutorialError, search
 from mmtutorial.catalogue import Catalogue
 from mmtutorial.contrastive import DualEncoder, Retriever
 from mmtutorial.images import make_image_encoder
@@ -29,6 +33,12 @@ def test_top_k_is_a_full_sort_with_ties_by_id(n, n_queries, seed):
         expected = sorted(range(n), key=lambda row: (-(gallery[row] @ query), ids[row]))[:k]
         assert list(found) == expected
         assert np.allclose(values, gallery[expected] @ query)
+
+
+@pytest.mark.parametrize("k", [1.0, "2", None, True])
+def test_k_that_is_no_whole_number_is_named(k):
+    with pytest.raises(TutorialError, match="k has to be a whole number"):
+        top_k(np.ones((1, 2)), np.ones((3, 2)), k, ["a", "b", "c"])
 
 
 @pytest.mark.parametrize("k", [0, 4, -1])
@@ -71,6 +81,7 @@ def shop():
     table = pd.DataFrame({"id": ["d", "c", "b", "a"], "title": titles})
     table["kind"] = ["bag", "bag", "bag", "shoe"]
     table["price"] = [30.0, np.nan, 10.0, 20.0]
+    table["colour"] = ["", None, "Navy  Blue", "Softwood,white"]
     return ProductSearch(ByColour(), Catalogue("four", table, photos))
 
 
@@ -92,11 +103,21 @@ def test_search_by_words_by_photo_and_by_both(shop, tmp_path):
         ({"words": "qwertz uiop"}, "no word of 'qwertz uiop' occurs.*spelling"),
         ({"photo": "nowhere.jpg"}, "nowhere.jpg"),
         ({"photo": np.zeros((5, 5))}, "array.*not .5, 5."),
+        ({"words": ["red"]}, "words are one text"),
+        ({"words": "red", "k": 1.5}, "k has to be a whole number, not 1.5"),
+        ({"words": "red", "k": True}, "k has to be a whole number"),
+        ({"words": "red", "page": "2"}, "page has to be a whole number, not '2'"),
+        ({"words": "red", "photo_weight": np.nan}, "photo_weight is a share from 0 to 1, not nan"),
+        ({"words": "red", "photo_weight": "half"}, "a share from 0 to 1, not 'half'"),
         ({"words": "red", "k": 0}, "k=0 products of page 1: both start from 1"),
         ({"words": "red", "page": 0}, "page 0"),
         ({"words": "red", "where": {"size": "XL"}}, "no column 'size'.*there are id, title"),
         ({"words": "red", "where": {"kind": ("bag", "shoe")}}, "no range of numbers.*give a list"),
         ({"words": "red", "where": {"price": (1, 2, 3)}}, "no range of numbers"),
+        ({"words": "red", "where": {"price": [10, 20]}}, "no range of numbers; give a pair"),
+        ({"words": "red", "where": {"kind": "shoes"}}, "no product has the kind 'shoes'.*'shoe'"),
+        ({"words": "red", "where": {"kind": "hat"}}, "the kind 'hat': its values are 'bag', 'sho"),
+        ({"words": "red", "where": {"colour": "white"}}, "nearest values are 'Softwood,white'"),
         ({"words": "red", "photo": np.zeros((80, 60, 3), "uint8"), "photo_weight": 2}, "0 to 1"),
     ],
 )
@@ -120,14 +141,30 @@ def test_pages_go_on_where_the_last_one_ended_and_come_to_an_end(shop):
         ({"kind": ["shoe", "bag"]}, ["a", "d", "b", "c"]),
         ({"price": (10, 20)}, ["a", "b"]),
         ({"price": (10, 20), "kind": "bag"}, ["b"]),
-        ({"kind": "hat"}, []),
+        ({"kind": " BAG"}, ["d", "b", "c"]),
+        ({"kind": ["Shoe", "bag"]}, ["a", "d", "b", "c"]),
+        ({"price": (None, 20)}, ["a", "b"]),
+        ({"price": (20, None)}, ["a", "d"]),
+        ({"price": (0, np.inf)}, ["a", "d", "b"]),
+        ({"price": 20}, ["a"]),
+        ({"colour": "navy blue"}, ["b"]),
+        ({"colour": ""}, ["d", "c"]),
+        ({"kind": "shoe", "price": (25, 30)}, []),
     ],
 )
 def test_filters_leave_what_fits_in_the_same_order(shop, where, ids):
-    """A product without a price (NaN) is in no range of prices."""
+    """A product without a price (NaN) is in no range of prices; case and spaces do not count."""
     found = shop.search(words="red", where=where)
     assert list(found["id"]) == ids
     assert list(shop.catalogue.table["id"].iloc[found["row"]]) == ids
+
+
+def test_a_row_that_is_not_there_is_named(shop):
+    for row in (4, -1):
+        with pytest.raises(TutorialError, match=f"row={row}: the rows go from 0 to 3"):
+            shop.similar(row)
+    with pytest.raises(TutorialError, match="row has to be a whole number, not 'a'"):
+        shop.similar("a")
 
 
 def test_similar_products_leave_out_the_product_itself(shop):
@@ -171,6 +208,37 @@ def test_a_broken_photo_is_named(shop, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     with pytest.raises(TutorialError, match=r"broken\.jpg.*cannot be decoded"):
         shop.search(photo=tmp_path / "broken.jpg")
+
+
+def png_of(width, height):
+    """A PNG whose header promises so many pixels."""
+    size = struct.pack(">II5B", width, height, 1, 0, 0, 0, 0)
+    parts = [(b"IHDR", size), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def test_a_photo_that_never_ends_or_is_too_large_is_refused(shop, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    monkeypatch.setattr(search, "MAX_BYTES", 100_000)
+    (tmp_path / "long.jpg").write_bytes(bytes(100_001))
+    (tmp_path / "vast.png").write_bytes(png_of(9_000, 9_000))
+    (tmp_path / "bomb.png").write_bytes(png_of(20_000, 20_000))
+    for photo, message in [
+        ("/dev/zero", "it is no regular file"),
+        (tmp_path / "pipe.jpg", "it is no regular file"),
+        (tmp_path, "it is no regular file"),
+        (tmp_path / "none.jpg", "there is no such file"),
+        (tmp_path / "long.jpg", "more than 0 MB"),
+        (tmp_path / "vast.png", "more than 60 million pixels"),
+        (tmp_path / "bomb.png", "more than 60 million pixels"),
+        ("a\0b.jpg", "cannot search by the photo"),
+    ]:
+        with pytest.raises(TutorialError, match=message):
+            shop.search(photo=photo)
 
 
 def test_mix_goes_from_text_to_photo():

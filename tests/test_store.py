@@ -1,8 +1,10 @@
 """The store in a file and behind a server on loopback: the same code, the same answers."""
 
+import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -12,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmtutorial import TutorialError
+from mmtutorial.catalogue import Catalogue
+from mmtutorial.search import ProductSearch, spelling
 from mmtutorial.similarity import unit_length
 
 pytest.importorskip("pymilvus")
@@ -105,7 +109,9 @@ QUERIES = unit_length(np.random.default_rng(5).normal(size=(4, DIM)))
         ({"gender": "Men", "colour": ["Red", "Blue"]}, (20, 60)),
         ({}, (None, 30)),
         ({"gender": ["Women"]}, (95.5, None)),
-        ({"colour": "no such colour"}, None),
+        ({"colour": "  RED "}, (0, np.inf)),
+        ({"gender": "women", "colour": ["blue", "Red"], "price": (None, 50)}, None),
+        ({}, (None, None)),
         *(({"colour": value}, None) for value in HOSTILE),
     ],
 )
@@ -113,8 +119,12 @@ def test_a_filtered_search_is_brute_force_over_what_passes(filled, where, price)
     store, table, vectors = filled
     keep = np.ones(len(table), dtype=bool)
     for attribute, values in where.items():
-        keep &= table[attribute].isin([values] if isinstance(values, str) else values).to_numpy()
-    if price:
+        if attribute == "price":
+            price = values
+            continue
+        values = [spelling(each) for each in ([values] if isinstance(values, str) else values)]
+        keep &= table[attribute].map(spelling).isin(values).to_numpy()
+    if price and price != (None, None):
         least, most = (-np.inf if price[0] is None else price[0]), price[1] or np.inf
         keep &= table["price"].between(least, most).to_numpy()
     found = store.search(QUERIES, 7, where=where, price=price)
@@ -238,7 +248,12 @@ def test_a_collection_with_other_attributes_or_width_is_not_touched(filled, addr
         (lambda s, t, v: s.add(["x"], np.nan * v[:1], t[:1]), "without NaN"),
         (lambda s, t, v: s.add(["x"], v[:1], t[["id", "colour"]][:1]), "no column gender"),
         (lambda s, t, v: s.search(v[:1], 0), "k=0.*from 1 to"),
-        (lambda s, t, v: s.search(v[:1], 5, where={"size": "M"}), "no attribute 'size'; filter by"),
+        (lambda s, t, v: s.add(["a\0b"], v[:1], t[:1]), "no id for a store"),
+        (lambda s, t, v: s.add(["é" * 129], v[:1], t[:1]), "1 to 256 bytes"),
+        (lambda s, t, v: s.add([""], v[:1], t[:1]), "1 to 256 bytes"),
+        (lambda s, t, v: s.add(["x"], v[:1], t[:1].assign(price=np.inf)), "'x' is infinite"),
+        (lambda s, t, v: s.add(["x"], v[:1], t[:1].assign(price="12 €")), "not all numbers"),
+        (lambda s, t, v: s.search(v[:1], 2.0), "k has to be a whole number, not 2.0"),
     ],
 )
 def test_what_the_store_cannot_do_says_why_and_changes_nothing(filled, call, message):
@@ -246,3 +261,99 @@ def test_what_the_store_cannot_do_says_why_and_changes_nothing(filled, call, mes
     with pytest.raises(TutorialError, match=message):
         call(store, table, vectors)
     assert len(store) == len(table)
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ({"size": "M"}, "no column 'size' to filter by; there are price, colour, gender"),
+        ({"gender": "womn"}, "no product has the gender 'womn': the nearest values are 'women'"),
+        ({"gender": ["women", "kids"]}, "no product has the gender 'kids': its values are"),
+        ({"gender": None}, "'gender': None is no value to filter by"),
+        ({"gender": [np.nan]}, "is no value to filter by"),
+        ({"gender": []}, "one or more, or leave the filter out"),
+        ({"gender": ("men", "women")}, "no range of numbers, and the column holds text"),
+        ({"price": (40, 10)}, "no range of numbers.*the smaller number first"),
+        ({"price": (0, np.nan)}, "no range of numbers"),
+        ({"price": ("0", "10")}, "no range of numbers"),
+        ({"price": None}, "no range of numbers"),
+        ("women", "where='women': give a dictionary"),
+    ],
+)
+def test_a_store_and_a_product_search_refuse_the_same_filters(filled, where, message):
+    store, table, vectors = filled
+    shop = ProductSearch(None, Catalogue("shop", table.assign(title=""), None), gallery=vectors)
+    for search in (store.search, shop.nearest):
+        with pytest.raises(TutorialError) as refused:
+            search(vectors[0], 5, where=where)
+        text = str(refused.value)
+        assert re.search(message, text if search == store.search else lowered(text)), text
+
+
+def lowered(text):
+    """ProductSearch names values as the table has them, and has more columns to filter by."""
+    for value in ("Women", "Men"):
+        text = text.replace(value, value.lower())
+    return text.replace("there are id, colour, gender, price", "there are price, colour, gender")
+
+
+def test_a_batch_that_is_refused_leaves_nothing_behind(address, monkeypatch):
+    table, vectors = products(1500, seed=9)
+    long = table.assign(colour=table["colour"].where(table.index != 1200, "é" * 1025))
+    with opened(address, "batches") as store:
+        with pytest.raises(TutorialError, match=f"{table['id'][1200]!r} has 2050 bytes"):
+            store.add(table["id"], vectors, long)
+        assert len(store) == 0
+        ask, calls = store._ask, []
+
+        def full_after_one(what, **arguments):
+            calls.append(what)
+            if calls.count("upsert") == 2 and what == "upsert":
+                raise TutorialError("the disk is full")
+            return ask(what, **arguments)
+
+        monkeypatch.setattr(store, "_ask", full_after_one)
+        with pytest.raises(TutorialError, match="the disk is full"):
+            store.add(table["id"], vectors, table)
+        monkeypatch.undo()
+        assert calls.count("upsert") == 2 and len(store) == 0
+        store.add(table["id"], vectors, table)  # nothing of it is in the way
+        assert len(store) == 1500
+
+
+def test_of_many_threads_that_add_one_id_one_succeeds(address):
+    outcomes = []
+
+    def add(number):
+        try:
+            store.add(["one"], QUERIES[:1], pd.DataFrame({"price": [number]}))
+            outcomes.append("added")
+        except TutorialError as fault:
+            outcomes.append(str(fault))
+
+    with opened(address, "threads", ()) as store:
+        threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert outcomes.count("added") == 1 and len(store) == 1
+        assert sum("in the store already" in each for each in outcomes) == 7
+
+
+def test_a_value_that_went_with_its_last_product_is_not_known_any_more(address):
+    table = pd.DataFrame({"colour": ["Red", "Teal"]})
+    with opened(address, "gone", ("colour",)) as store:
+        store.add(["a", "b"], QUERIES[:2], table)
+        assert list(store.search(QUERIES[:1], 5, where={"colour": "teal"})[0]) == ["b"]
+        store.delete(["b"])
+        with pytest.raises(TutorialError, match=r"no product has the colour 'teal'.*'red'"):
+            store.search(QUERIES[:1], 5, where={"colour": "teal"})
+
+
+@pytest.mark.parametrize(
+    "attributes", [("a b",), ('q"',), ("1a",), ("é",), ("In",), ("price",), ("x", "x"), ("",)]
+)
+def test_attributes_that_no_filter_could_name_are_refused_at_creation(address, attributes):
+    with pytest.raises(TutorialError, match="rename the column"):
+        VectorStore(address, DIM, attributes, name="unnamed")
