@@ -12,6 +12,7 @@ import pandas as pd
 
 from mmtutorial import TutorialError
 from mmtutorial.datasets.folder import HEIGHT, WIDTH, decode
+from mmtutorial.files import intact, read_array, read_json
 from mmtutorial.similarity import unit_length
 
 
@@ -147,8 +148,9 @@ class ProductSearch:
         """What ``save`` wrote, for the same ``catalogue``; the vectors are memory-mapped.
 
         ``load_retriever`` reads the folder that the retriever's own ``save`` wrote; by default
-        ``contrastive.Retriever.load``. Raises ``TutorialError`` where the folder cannot be read
-        or is of other products.
+        ``contrastive.Retriever.load``. Raises ``TutorialError`` where a file is missing or
+        damaged, the vectors are not finite or not of the model's width, or the search is of other
+        products.
         """
         if load_retriever is None:
             from mmtutorial.contrastive import Retriever
@@ -156,21 +158,22 @@ class ProductSearch:
             load_retriever = Retriever.load
 
         folder = Path(folder)
-        try:
-            ids = np.load(folder / "ids.npy")
-            gallery = np.load(folder / "gallery.npy", mmap_mode="r")
-            settings = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+        remedy = "build it with ProductSearch(retriever, catalogue) and save it there"
+        settings = read_json(folder / "search.json", remedy, {"photo_weight": float})
+        ids = read_array(folder / "ids.npy", remedy, (None,), np.str_)
+        with intact(folder / "search.json", remedy):
+            _check_share(settings["photo_weight"])
+        with intact(folder / "model", remedy):
             retriever = load_retriever(folder / "model")
-        except (OSError, ValueError) as fault:
-            raise TutorialError(
-                f"no saved search can be read from {folder} ({fault}): build it with "
-                "ProductSearch(retriever, catalogue) and save it there"
-            ) from fault
         if not np.array_equal(ids, catalogue.table["id"].to_numpy(dtype=str)):
             raise TutorialError(
                 f"the search in {folder} was built for {len(ids):,} products that are not those of "
                 f"{catalogue!r}: load that catalogue, or build the search again"
             )
+        width = retriever.embed_texts(catalogue.table["title"][:1]).shape[1]
+        gallery = read_array(
+            folder / "gallery.npy", remedy, (len(ids), width), np.floating, mapped=True
+        )
         return cls(retriever, catalogue, **settings, gallery=gallery)
 
     def embed_query(self, words=None, photo=None, photo_weight=0.5):
@@ -292,6 +295,10 @@ def read_photo(photo):
 
 def mix(photo, text, photo_weight=0.5):
     """``w · photo + (1 - w) · text``, brought back to unit length: ``(n, dim)`` each."""
-    if not 0 <= photo_weight <= 1:
-        raise TutorialError(f"photo_weight is a share from 0 to 1, not {photo_weight}")
+    _check_share(photo_weight)
     return unit_length(photo_weight * photo + (1 - photo_weight) * text)
+
+
+def _check_share(photo_weight):
+    if not 0 <= photo_weight <= 1:  # so NaN is none either
+        raise TutorialError(f"photo_weight is a share from 0 to 1, not {photo_weight}")

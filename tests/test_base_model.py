@@ -225,15 +225,15 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
 ):
     monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path))
     monkeypatch.setattr(base_model, "SAVE_EVERY", 3)
-    save, saved = base_model._save, []
+    save, saved = base_model.save_state, []
 
-    def interrupting(retriever, steps, file):
-        save(retriever, steps, file)
+    def interrupting(model, file, steps, fusion):
+        save(model, file, steps=steps, fusion=fusion)
         saved.append(steps)
         if len(saved) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(base_model, "_save", interrupting)
+    monkeypatch.setattr(base_model, "save_state", interrupting)
     with pytest.raises(KeyboardInterrupt):
         train_base(parts.train, parts.validation, TINY)
     resumed = train_base(parts.train, parts.validation, TINY)

@@ -233,7 +233,7 @@ def test_what_shapes_a_model_is_in_its_checkpoint_s_name(tmp_path):
     settings = {"image_encoder": f"resnet:{preset}", "text_encoder": "lstm", "epochs": 1}
 
     def name(part=shop, **changed):
-        return contrastive._fingerprint(part, shop, settings | changed)
+        return contrastive._key(part, shop, settings | changed)
 
     names = [name(), name(epochs=2), name(small_shop(9)), name(text_encoder="bag")]
     (preset / "config.json").write_text("{}")
@@ -247,7 +247,7 @@ def test_an_own_encoder_s_checkpoint_is_known_by_its_source(monkeypatch):
 
     def name(encoder):
         monkeypatch.setitem(contrastive.IMAGE_ENCODERS, "own", encoder)
-        return contrastive._fingerprint(
+        return contrastive._key(
             shop, shop, {"image_encoder": "own", "text_encoder": "lstm"}
         )
 
