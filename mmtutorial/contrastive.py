@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import keras
@@ -336,6 +337,9 @@ class Retriever:
         folder = Path(folder)
         vocabulary = load_tokeniser(folder / "vocabulary.json", AGAIN)
         with intact(folder / "model.keras", AGAIN):
+            with zipfile.ZipFile(folder / "model.keras") as archive:  # Keras says "not found" here
+                if archive.testzip() is not None:
+                    raise ValueError(f"{archive.testzip()} in it is damaged")
             # compile=False: an optimizer saved by one backend does not load in another.
             model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
             _check_model(model, vocabulary)

@@ -13,7 +13,7 @@ from keras import layers
 
 from mmtutorial import TutorialError
 from mmtutorial.bert import BertPieces, MeanBert, bert_from
-from mmtutorial.files import intact, read_json
+from mmtutorial.files import intact, is_a, read_json
 from mmtutorial.tokens import (
     Characters,
     ChineseWords,
@@ -136,6 +136,6 @@ def load_tokeniser(path, remedy="save the tokeniser again"):
     config = read_json(path, remedy)
     name = config.pop("kind", None)
     with intact(path, remedy):
-        if name not in kinds:
+        if not is_a(name, str) or name not in kinds:
             raise ValueError(f"no tokeniser {name!r}; there are {', '.join(sorted(kinds))}")
         return from_config(kinds[name], config)

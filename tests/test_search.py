@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import keras
 import numpy as np
 import pandas as pd
@@ -10,6 +13,7 @@ from small_catalogue import small_catalogue
 from mmtutorial import TutorialError
 from mmtutorial.catalogue import Catalogue
 from mmtutorial.contrastive import DualEncoder, Retriever
+from mmtutorial.files import DamagedFile
 from mmtutorial.images import make_image_encoder
 from mmtutorial.search import ProductSearch, mix, top_k
 from mmtutorial.similarity import unit_length
@@ -177,3 +181,60 @@ def test_mix_goes_from_text_to_photo():
     photo, text = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
     assert np.allclose(mix(photo, text, 1), photo) and np.allclose(mix(photo, text, 0), text)
     assert np.allclose(mix(photo, text, 0.9), unit_length([[0.9, 0.1]]))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The folder of a saved search, and its catalogue."""
+    keras.utils.set_random_seed(0)
+    catalogue = small_catalogue(12)
+    vocabulary, text_encoder = fit_text_encoder("words", catalogue.table["title"], 8)
+    model = DualEncoder(make_image_encoder("cnn", 8), text_encoder)
+    folder = tmp_path_factory.mktemp("saved") / "search"
+    ProductSearch(Retriever(model, vocabulary), catalogue, photo_weight=0.4).save(folder)
+    return folder, catalogue
+
+
+def other_gallery(change):
+    return lambda file: np.save(file, change(np.load(file)))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("search.json", lambda file: file.write_text("[1]"), "no JSON object"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": 7}'), "0 to 1, not 7"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": "x"}'), "'x', not float"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": NaN}'), "nan, not float"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": 1, "k": 3}'), "no 'k'"),
+        ("ids.npy", lambda file: file.write_bytes(b""), "EOFError"),
+        ("ids.npy", lambda file: np.save(file, np.arange(12)), "holds int64"),
+        ("gallery.npy", lambda file: file.write_bytes(b""), "EOFError"),
+        ("gallery.npy", lambda file: file.unlink(), "there is no"),
+        ("gallery.npy", other_gallery(lambda g: g[:, :5]), "12 × 5, expected 12 × 8"),
+        ("gallery.npy", other_gallery(lambda g: g[:11]), "11 × 8, expected 12 × 8"),
+        ("gallery.npy", other_gallery(lambda g: g * np.nan), "not finite"),
+        ("gallery.npy", other_gallery(lambda g: g.astype(object)), "no pickle|[Oo]bject|[Pp]ython"),
+        ("model/model.keras", lambda file: file.write_bytes(b"PK"), "not a zip file"),
+        ("model/vocabulary.json", lambda file: file.write_text("{}"), "no tokeniser None"),
+    ],
+)
+def test_a_damaged_search_is_refused_by_its_file(saved, tmp_path, name, damage, reason):
+    folder, catalogue = tmp_path / "search", saved[1]
+    shutil.copytree(saved[0], folder)
+    damage(folder / name)
+    with pytest.raises(DamagedFile, match=rf"{folder}/{name}.*({reason}).*save it there"):
+        ProductSearch.load(folder, catalogue)
+
+
+def test_the_app_says_which_folder_to_remove_where_its_search_is_damaged(
+    saved, tmp_path, monkeypatch
+):
+    from mmtutorial import serve
+
+    folder, catalogue = tmp_path / "search", saved[1]
+    shutil.copytree(saved[0], folder)
+    (folder / "search.json").write_text(json.dumps({}))
+    monkeypatch.setattr(serve, "_catalogue", lambda *args: catalogue)
+    with pytest.raises(TutorialError, match=f"remove the folder {folder} and start again: .*json"):
+        serve.load_shop("demo", folder)
