@@ -27,6 +27,7 @@ from mmtutorial.catalogue import Catalogue, title_queries
 from mmtutorial.cleaning import normalise_title
 from mmtutorial.contrastive import (
     ELSEWHERE,
+    RANGES,
     DualEncoder,
     contrastive_loss,
     restore_state,
@@ -85,9 +86,6 @@ SETTINGS = {
     "seed": 0,
     "without": (),  # which of PARTS to leave out, to see what each is worth (lesson 20)
 }
-
-RANGES = {"epochs": (1, 100_000), "batch_size": (2, 1_000_000), "dim": (1, 8192),
-          "seed": (0, 2**32 - 1)}  # fmt: skip
 
 PARTS = {  # what can be left out → what is then done instead
     "attribute heads": "neither half learns to name attributes",

@@ -39,6 +39,12 @@ from mmtutorial.text import TEXT_ENCODERS, fit_text_encoder, load_tokeniser, sav
 from mmtutorial.tokens import words
 
 MAX_SCALE = 100.0  # 1 / temperature never grows past this (Radford et al. 2021, section 2.5)
+RANGES = {  # of settings that are whole numbers
+    "epochs": (1, 100_000),
+    "batch_size": (2, 1_000_000),  # one product has nobody to differ from
+    "dim": (1, 8192),
+    "seed": (0, 2**32 - 1),
+}
 VERSION = 2  # of the files of a checkpoint: raise it when they change
 ELSEWHERE = "set MMTUTORIAL_CACHE to a folder on another disk"
 AGAIN = "train the model again and save it there"
@@ -239,6 +245,7 @@ def train(model, batches, epochs, learning_rate=1e-3, folder=None, validation=No
     Raises ``TutorialError`` where there are fewer pairs than one batch holds, the loss turns NaN,
     the state in ``folder`` is damaged, or its disk is full.
     """
+    check_whole("EPOCHS", epochs, *RANGES["epochs"])
     if len(batches) == 0:
         raise TutorialError(
             f"{len(batches.order)} training pairs do not fill one batch of {batches.batch_size}: "
@@ -385,10 +392,6 @@ def train_or_load(
     A damaged checkpoint is moved aside, and the model is trained again. Raises ``TutorialError``
     for an encoder that is not there, a setting out of its range, a full disk, and as ``train``.
     """
-    check_whole("EPOCHS", epochs, 1, 100_000)
-    check_whole("BATCH_SIZE", batch_size, 2, 1_000_000)  # one product has nobody to differ from
-    check_whole("DIM", dim, 1, 8192)
-    check_whole("SEED", seed, 0, 2**32 - 1)
     if not 0 < learning_rate <= 100:  # so NaN is none either
         raise TutorialError(f"LEARNING_RATE is {learning_rate}: choose a number from 0 to 100")
     for name, known in ((image_encoder, IMAGE_ENCODERS), (text_encoder, TEXT_ENCODERS)):
@@ -403,6 +406,8 @@ def train_or_load(
         "image_encoder": image_encoder,
         "text_encoder": text_encoder,
     }
+    for name, (low, high) in RANGES.items():
+        check_whole(name.upper(), settings[name], low, high)
     home = cache_home() / "models" / _key(train_part, validation_part, settings)
     unfinished = home.with_suffix(".unfinished")
     with writing(home.parent, ELSEWHERE, unfinished / "state.npz"):
@@ -417,7 +422,7 @@ def train_or_load(
             retriever.save(unfinished)
             (unfinished / "settings.json").write_text(json.dumps(settings))
             os.replace(unfinished, home)  # all or nothing
-            (home / "state.npz").unlink()  # three times the model, and of no use now
+            (home / "state.npz").unlink(missing_ok=True)  # three times the model, and of no use now
     return retriever
 
 

@@ -416,6 +416,7 @@ def saved(shop, untrained, tmp_path_factory):
     untrained.trained_on, untrained.n_products = base_model.fingerprints(shop.table), len(shop)
     folder = tmp_path_factory.mktemp("saved") / "model"
     untrained.save(folder)
+    load_model(folder)  # fine so far
     return folder
 
 
@@ -467,7 +468,11 @@ def config_with(**changes):
         ("weights.npz", flip_a_byte, "Bad CRC|Bad magic"),
         ("weights.npz", weights_with(lambda w: w["w0"].fill(np.nan)), "w0 is not finite"),
         ("weights.npz", weights_with(lambda w: w.pop("w3")), "arrays that are not those"),
-        ("weights.npz", weights_with(lambda w: w.update(w1=w["w1"][:-1])), "w1 is 3, expected 4"),
+        (
+            "weights.npz",
+            weights_with(lambda w: w.update(w1=w["w1"][:-1])),
+            "w1 is 4 × .*, expected 5 × ",
+        ),
         ("weights.npz", lambda file: file.unlink(), "there is no"),
         ("config.json", cut, "JSONDecodeError"),
         ("config.json", lambda file: file.write_text("[1]"), "no JSON object"),
@@ -486,7 +491,7 @@ def config_with(**changes):
         ("config.json", config_with(fusion={"brand": float("nan")}), "'fusion' gives a number"),
         ("config.json", config_with(log=[1]), "'log' is no list"),
         ("trained_on.npy", empty, "EOFError"),
-        ("trained_on.npy", cut, "trained_on.npy cannot be read"),
+        ("trained_on.npy", cut, "greater than file size"),
         ("trained_on.npy", lambda file: file.unlink(), "there is no"),
         ("trained_on.npy", lambda file: np.save(file, np.empty(0, "uint64")), "holds 0 digests"),
         ("trained_on.npy", lambda file: np.save(file, np.load(file)[:50]), "holds 50 digests"),
@@ -496,9 +501,8 @@ def config_with(**changes):
 def test_a_damaged_model_is_refused_by_its_file(saved, tmp_path, name, damage, reason):
     folder = tmp_path / "model"
     shutil.copytree(saved, folder)
-    load_model(folder)
     damage(folder / name)
-    with pytest.raises(DamagedFile, match=rf"{folder}/{name}.*({reason}).*or train it again"):
+    with pytest.raises(DamagedFile, match=rf"(?=.*{folder}/{name}).*({reason}).*or train it again"):
         load_model(folder)
 
 

@@ -191,7 +191,7 @@ def more_words(file):
 def test_a_damaged_model_is_refused(trained, tmp_path, name, damage, reason):
     trained.save(tmp_path)
     damage(tmp_path / name)
-    with pytest.raises(DamagedFile, match=f"{tmp_path}.*{reason}.*train the model again"):
+    with pytest.raises(DamagedFile, match=f"(?=.*{tmp_path}).*{reason}.*train the model again"):
         Retriever.load(tmp_path)
 
 
@@ -222,7 +222,8 @@ def test_a_lambda_layer_runs_no_code(trained, tmp_path):
     model = spying_lambda(trained.model, spied)
     (tmp_path / "model").mkdir()
     Retriever(model, trained.vocabulary).save(tmp_path / "model")
-    (tmp_path / "spied").unlink()  # it ran while it was built
+    model.image_encoder(np.zeros((1, 80, 60, 3)))
+    (tmp_path / "spied").unlink()  # so it writes when it runs
     with pytest.raises(DamagedFile, match="ambda"):
         Retriever.load(tmp_path / "model")
     assert not (tmp_path / "spied").exists()
