@@ -10,7 +10,6 @@ averaged over time. ``train_base`` trains one, ``load_model`` reads one.
 import contextlib
 import hashlib
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -27,25 +26,53 @@ from mmtutorial import TutorialError
 from mmtutorial.catalogue import Catalogue, title_queries
 from mmtutorial.cleaning import normalise_title
 from mmtutorial.contrastive import (
+    ELSEWHERE,
+    RANGES,
     DualEncoder,
     contrastive_loss,
+    restore_state,
+    save_state,
     settle_averages,
     title_groups,
+)
+from mmtutorial.files import (
+    DamagedFile,
+    are_texts,
+    check_whole,
+    checkpoint_key,
+    intact,
+    is_a,
+    read_array,
+    read_arrays,
+    read_json,
+    writing,
 )
 from mmtutorial.images import PHOTO_SHAPE, residual_block
 from mmtutorial.metrics import recall, reciprocal_rank, relevance_in_order
 from mmtutorial.paths import ROOT, cache_home
 from mmtutorial.search import best, places_of
 from mmtutorial.similarity import unit_length
-from mmtutorial.tokens import Vocabulary, WordsAndNgrams
+from mmtutorial.tokens import Vocabulary, WordsAndNgrams, from_config
 
-VERSION = 1  # of the recipe: raise it when a change below would train another model
+VERSION = 2  # of the recipe: raise it when a change below would train another model
+FORMAT = 1  # of a saved model's folder: raise it when an older one cannot be read any more
 HEADS = {"brand": 0.7, "article_type": 0.3, "colour": 0.3, "gender": 0.3}  # → weight in the loss
 PHRASES = (*HEADS, "category", "subcategory", "season", "usage")  # attributes to be asked for
 PHRASE_WEIGHT = 0.3  # of the loss that asks for photos and titles by one attribute value
 TEXT_HEADS = 0.3  # the text's heads count so much less: reading is easier than seeing
 SAVE_EVERY = 25  # steps
 LEAST = 5  # products that an attribute value needs to become a class
+
+CONFIG = {  # what config.json holds
+    "version": int,
+    "settings": dict,
+    "products": int,
+    "fusion": dict,
+    "log": list,
+    "classes": dict,
+    "phrases": list,
+    "vocabulary": dict,
+}
 
 SETTINGS = {
     "epochs": 28,
@@ -347,15 +374,42 @@ def train_base(train_part, validation_part, settings=None, name="base"):
 
     The weights of the late fusion are chosen on the validation part while it has not been trained
     on; the last epochs, while the learning rate falls, train on it too.
+
+    Raises ``TutorialError`` for a setting out of its range, too few products, a loss that turns
+    NaN, a full disk, or a damaged state.
     """
-    settings = {**SETTINGS, **(settings or {})}
-    unknown = sorted(set(settings["without"]) - set(PARTS))
-    if unknown:
-        raise TutorialError(f"no part {unknown[0]!r} to leave out; there are {', '.join(PARTS)}")
+    settings = check_settings(settings or {})
     home = training_folder(train_part, validation_part, settings, name)
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / "lock"):  # two at once: the second waits, then has little left to do
-        return _train(train_part, validation_part, settings, home)
+    with writing(home, ELSEWHERE, home / "state.npz"):
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / "lock"):  # two at once: the second waits, then has little left to do
+            return _train(train_part, validation_part, settings, home)
+
+
+def check_settings(settings):
+    """``settings`` with those of ``SETTINGS`` that they do not name.
+
+    Raises ``TutorialError`` for an unknown name or a value out of its range.
+    """
+    unknown = sorted(set(settings) - set(SETTINGS))
+    if unknown:
+        raise TutorialError(f"no setting {unknown[0]!r}; there are {', '.join(SETTINGS)}")
+    settings = {**SETTINGS, **settings}
+    for name, (low, high) in RANGES.items():
+        check_whole(name.upper(), settings[name], low, high)
+    widths = settings["widths"]
+    if not isinstance(widths, (tuple, list)) or not 2 <= len(widths) <= 8:
+        raise TutorialError(f"WIDTHS is {widths!r}: choose from 2 to 8 numbers of channels")
+    for width in widths:
+        check_whole("one of WIDTHS", width, 1, 2048)
+    for name, high in (("decay", 1), ("learning_rate", 100), ("weight_decay", 100), ("ema", 1)):
+        value = settings[name]
+        if not is_a(value, float) or not 0 <= value <= high:
+            raise TutorialError(f"{name.upper()} is {value!r}: choose a number from 0 to {high}")
+    left_out = sorted(set(settings["without"]) - set(PARTS))
+    if left_out:
+        raise TutorialError(f"no part {left_out[0]!r} to leave out; there are {', '.join(PARTS)}")
+    return settings
 
 
 def _train(train_part, validation_part, settings, home):
@@ -382,7 +436,8 @@ def _train(train_part, validation_part, settings, home):
     model.optimizer.build(model.trainable_variables)
     retriever.trained_on, retriever.n_products = fingerprints(everything.table), len(everything)
     decay_from = settings["epochs"] - round(settings["decay"] * settings["epochs"])
-    done = _restore(retriever, home / "state.npz")  # steps
+    progress = restore_state(model, home / "state.npz") or {"steps": 0, "fusion": {}}
+    done, retriever.fusion = progress["steps"], progress["fusion"]
     total = steps * settings["epochs"]
     bar = tqdm(desc="training", initial=done, total=total, file=sys.stdout, mininterval=5)
     for epoch in range(done // steps, settings["epochs"]):
@@ -407,7 +462,7 @@ def _train(train_part, validation_part, settings, home):
             done += 1
             bar.update()
             if done % SAVE_EVERY == 0 or done % steps == 0:
-                _save(retriever, done, home / "state.npz")
+                save_state(model, home / "state.npz", steps=done, fusion=retriever.fusion)
         seconds = round(time.time() - began)
         _log(home, epochs=epoch + 1, loss=float(np.mean(losses)), seconds=seconds)
     bar.close()
@@ -418,42 +473,22 @@ def _train(train_part, validation_part, settings, home):
 
 
 def _log(home, **line):
-    with open(home / "log.jsonl", "a", encoding="utf-8") as log:
+    with open(home / "log.jsonl", "a+", encoding="utf-8", errors="replace") as log:
+        log.seek(0)
+        if not f"\n{log.read()}".endswith("\n"):
+            log.write("\n")  # a line that was cut in the middle stays a line of its own
         log.write(json.dumps(line) + "\n")
 
 
 def _read_log(home):
+    """The lines of the log; one that was cut in the middle is left out: it only informs."""
     file = home / "log.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return [json.loads(line) for line in lines]
-
-
-def _restore(retriever, file):
-    """Bring back what ``_save`` wrote, if it did; returns how many steps were done."""
-    if not file.exists():
-        return 0
-    with np.load(file) as state:
-        for number, variable in enumerate(_variables(retriever.model)):
-            variable.assign(state[f"v{number}"])
-        retriever.fusion = json.loads(str(state["fusion"]))
-        return int(state["steps"])
-
-
-def _save(retriever, steps, file):
-    """Write all that a training goes on from: whole, or not at all."""
-    values = [ops.convert_to_numpy(variable) for variable in _variables(retriever.model)]
-    arriving = file.with_name(f"arriving-{file.name}")
-    np.savez(
-        arriving,
-        steps=steps,
-        fusion=json.dumps(retriever.fusion),
-        **{f"v{number}": value for number, value in enumerate(values)},
-    )
-    os.replace(arriving, file)
-
-
-def _variables(model):
-    return [*model.variables, *model.optimizer.variables]
+    lines = file.read_text("utf-8", errors="replace").splitlines() if file.exists() else []
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return [line for line in found if isinstance(line, dict)]
 
 
 @contextlib.contextmanager
@@ -478,9 +513,8 @@ def training_folder(train_part, validation_part, settings, name="base"):
     seen = ["id", "title", "photo_hash", *PHRASES]
     parts = [part.table[seen].to_numpy().tolist() for part in (train_part, validation_part)]
     shape = {key: value for key, value in settings.items() if key not in ("epochs", "decay")}
-    text = json.dumps([VERSION, shape, parts], sort_keys=True)
-    digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-    return cache_home() / "base" / f"{name}-{digest}"
+    key = checkpoint_key(VERSION, shape, [json.dumps(parts)])
+    return cache_home() / "base" / f"{name}-{key}"
 
 
 def join(first, second):
@@ -616,7 +650,7 @@ class BaseRetriever:
             },
         )
         config = {
-            "version": VERSION,
+            "version": FORMAT,
             "settings": self.settings,
             "products": self.n_products,
             "fusion": self.fusion,
@@ -640,7 +674,9 @@ def _together(found):
 def load_model(name):
     """A ``BaseRetriever`` that ``save`` wrote: by its name in ``models/``, or its folder.
 
-    Raises ``TutorialError`` if there is none; the message lists those in ``models/``.
+    Raises ``TutorialError`` if there is none; the message lists those in ``models/``. Also where
+    a file is damaged, of another version or not finite, the files do not belong together, or the
+    list of what it was trained on is cut.
     """
     shipped = ROOT / "models"
     folder = next(
@@ -652,25 +688,44 @@ def load_model(name):
             f"no model {str(name)!r}: it is no folder with a config.json, and none of those in "
             f"models/ ({', '.join(known) or 'there are none'}); mmtutorial benchmark trains one"
         )
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        labels = Labels(config["classes"], config["phrases"])
-        settings = {**SETTINGS, **config["settings"]}  # what is newer than the file: as ever
-        vocabulary = TitleTokens(**config["vocabulary"])
+    remedy = "fetch the model again, or train it again"
+    config = read_json(folder / "config.json", remedy, CONFIG)
+    with intact(folder / "config.json", remedy):
+        labels, settings, vocabulary = _described(config)
         model = build(len(vocabulary), labels.classes, settings)
-        with np.load(folder / "weights.npz") as weights:
-            for n, variable in enumerate(_weights(model)):
-                variable.assign(weights[f"w{n}"])
-        trained_on = set(np.load(folder / "trained_on.npy").tolist())
-    except (OSError, KeyError, ValueError, TypeError) as fault:
-        raise TutorialError(
-            f"the model in {folder} cannot be read ({type(fault).__name__}: {fault}): it is "
-            "damaged, or was written by another version; fetch or train it again"
-        ) from fault
+    variables = {f"w{n}": variable for n, variable in enumerate(_weights(model))}
+    weights = read_arrays(folder / "weights.npz", remedy, variables)
+    for name, variable in variables.items():
+        variable.assign(weights[name])
+    trained_on = read_array(folder / "trained_on.npy", remedy, (None,), np.uint64)
+    if len(trained_on) < config["products"] or (config["log"] and config["products"] < 1):
+        raise DamagedFile(  # each product left its id there, at least
+            f"{folder / 'trained_on.npy'} holds {len(trained_on):,} digests, and config.json says "
+            f"that the model was trained on {config['products']:,} products: without the whole "
+            f"list nobody can tell what the model has seen; {remedy}"
+        )
     return BaseRetriever(
-        model, vocabulary, labels, settings, config["fusion"], trained_on,
-        config["products"], config.get("log"),
+        model, vocabulary, labels, settings, config["fusion"], set(trained_on.tolist()),
+        config["products"], config["log"],
     )  # fmt: skip
+
+
+def _described(config):
+    """``labels, settings, vocabulary`` of a ``config.json``, each value looked at."""
+    if config["version"] != FORMAT:
+        raise ValueError(f"it is of version {config['version']}, and {FORMAT} is read here")
+    if not all(head in HEADS and is_a(weight, float) for head, weight in config["fusion"].items()):
+        raise ValueError(f"'fusion' gives a number to each of {', '.join(HEADS)}, and no more")
+    if not all(isinstance(line, dict) for line in config["log"]):
+        raise ValueError("'log' is no list of objects")
+    classes = config["classes"]
+    if classes.keys() != HEADS.keys() or not all(are_texts(names) for names in classes.values()):
+        raise ValueError(f"'classes' has no list of texts for each of {', '.join(HEADS)}")
+    if not all(are_texts(phrase) and len(phrase) == 2 for phrase in config["phrases"]):
+        raise ValueError("'phrases' is no list of pairs of texts")
+    vocabulary = from_config(TitleTokens, config["vocabulary"])
+    # A setting that is newer than the file has its usual value.
+    return Labels(classes, config["phrases"]), check_settings(config["settings"]), vocabulary
 
 
 def _weights(model):

@@ -8,9 +8,11 @@ title are those of Marqo-FashionCLIP (github.com/marqo-ai/marqo-FashionCLIP, ``c
 ``run`` does all of it and writes ``metrics.json`` and files that trec_eval reads.
 """
 
+import contextlib
 import json
 import os
 import re
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from mmtutorial.cleaning import normalise_title
 from mmtutorial.datasets import fashion
 from mmtutorial.datasets.folder import read_queries
 from mmtutorial.devices import has_gpu
+from mmtutorial.files import writing
 from mmtutorial.metrics import chance, run_from_top_k
 from mmtutorial.search import best, mix, places_of, top_k
 
@@ -37,6 +40,7 @@ TASKS = {  # the protocol's name → our column
     "usage": "usage",
 }
 PHOTO_WEIGHT = 0.9  # of a product's vector in those tasks; the title has the rest
+ELSEWHERE = "name another folder with --output"
 DEPTH = 100  # hits a query in run.trec
 FILES = {"cosine": "run-cosine.trec", "late fusion": "run.trec"}
 MEASURES = {"recall@1": "R@1", "recall@10": "R@10", "mrr@10": "MRR@10"}
@@ -83,10 +87,14 @@ def run(products, qrels, output, model=None, profile="quick", photo_weight=PHOTO
     profile : "quick" trains a small model for minutes, "full" the strongest that we know, for hours
     photo_weight : share of the photo in a product's vector, for the attribute tasks
 
-    Raises ``TutorialError`` where a query's product, or a twin of it, was trained on.
+    Raises ``TutorialError`` where a query's product, or a twin of it, was trained on; and, before
+    anything is trained, where an argument is wrong or ``output`` cannot be written.
     """
     began = time.time()
     output = Path(output)
+    check_output(output)
+    if not 0 <= photo_weight <= 1:  # so NaN is none either
+        raise TutorialError(f"--photo-weight is {photo_weight}: choose a share from 0 to 1")
     queries = read_queries(Path(qrels))
     catalogue = open_catalogue(products, queries)
     parts = split_for(catalogue)
@@ -99,21 +107,32 @@ def run(products, qrels, output, model=None, profile="quick", photo_weight=PHOTO
         retriever = load_model(model)
     refuse_leaks(retriever, parts.test)
     trained = time.time()
-    output.mkdir(parents=True, exist_ok=True)
-    results = {
-        "model": "trained here" if model is None else str(model),
-        "profile": profile if model is None else None,
-        **evaluate(retriever, catalogue, parts, output, photo_weight),
-    }
-    results["seconds"] = {
-        "training": round(trained - began),
-        "evaluation": round(time.time() - trained),
-    }
-    (output / "metrics.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
-    if model is None:
-        retriever.save(output / "model")
-        write_card(output / "model", retriever, results)
+    with writing(output, ELSEWHERE):
+        output.mkdir(parents=True, exist_ok=True)
+        results = {
+            "model": "trained here" if model is None else str(model),
+            "profile": profile if model is None else None,
+            **evaluate(retriever, catalogue, parts, output, photo_weight),
+        }
+        results["seconds"] = {
+            "training": round(trained - began),
+            "evaluation": round(time.time() - trained),
+        }
+        (output / "metrics.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
+        if model is None:
+            retriever.save(output / "model")
+            write_card(output / "model", retriever, results)
     return results
+
+
+def check_output(output):
+    """Raise ``TutorialError`` if nothing can be written to that folder; nothing is left there."""
+    place = next(each for each in (output, *output.absolute().parents) if each.exists())
+    with writing(output, ELSEWHERE):
+        if not place.is_dir():
+            raise TutorialError(f"{place} is a file, and no folder for results: {ELSEWHERE}")
+        with tempfile.TemporaryFile(dir=place) as probe:
+            probe.write(bytes(1_000_000))  # a full disk takes an empty file
 
 
 def open_catalogue(products, queries):
@@ -128,9 +147,10 @@ def open_catalogue(products, queries):
     if file.suffix == ".parquet" and file.is_file():
         import pyarrow.parquet as pq
 
-        names = set(pq.read_schema(file).names)
-        known = (each for each in (fashion.COLUMNS, KAGL_COLUMNS) if set(each.values()) <= names)
-        columns = next(known, None)
+        with contextlib.suppress(OSError, ValueError):  # load_catalogue says what is wrong
+            names = set(pq.read_schema(file).names)
+            copies = (fashion.COLUMNS, KAGL_COLUMNS)
+            columns = next((each for each in copies if set(each.values()) <= names), None)
     catalogue = load_catalogue(products, columns=columns)
     ids = set(catalogue.table["id"])
     found = {

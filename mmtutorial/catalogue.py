@@ -29,6 +29,7 @@ from mmtutorial.cleaning import (  # noqa: F401
 )
 from mmtutorial.datasets import fashion, folder
 from mmtutorial.datasets.folder import ATTRIBUTES, COLUMNS  # noqa: F401
+from mmtutorial.files import read_array
 from mmtutorial.paths import ROOT, cache_home
 
 if TYPE_CHECKING:
@@ -198,7 +199,6 @@ def load_catalogue(which, *, columns=None, max_products=0) -> Catalogue:
     try:
         table = pd.read_parquet(place / "table.parquet")
         set_aside = pd.read_parquet(place / "set_aside.parquet")
-        photos = np.load(place / "photos.npy", mmap_mode="r")
         queries = json.loads((place / "queries.json").read_text(encoding="utf-8"))
         notes = json.loads((place / "notes.json").read_text(encoding="utf-8"))
         truth = None
@@ -208,6 +208,9 @@ def load_catalogue(which, *, columns=None, max_products=0) -> Catalogue:
         raise TutorialError(
             f"the cached copy in {place} is damaged ({fault}); remove that folder and load again"
         ) from fault
+    shape = (len(table), folder.HEIGHT, folder.WIDTH, 3)
+    remedy = f"remove the folder {place} and load again"
+    photos = read_array(place / "photos.npy", remedy, shape, np.uint8, mapped=True)
     if truth is not None:
         truth = truth.set_index("id").reindex(table["id"]).reset_index()
     catalogue = Catalogue(name, table, photos, set_aside, _restrict(queries, table["id"]), truth)

@@ -5,11 +5,11 @@ title end up near each other, and far from everybody else's. What comes out are 
 length, ``(n, dim) float32``: photos and titles can be compared by their dot product.
 """
 
-import hashlib
-import inspect
 import json
 import os
+import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import keras
@@ -20,14 +20,34 @@ from keras import layers, ops
 from tqdm import tqdm
 
 from mmtutorial import TutorialError
+from mmtutorial.bert import MeanBert
 from mmtutorial.cleaning import normalise_title
 from mmtutorial.devices import has_gpu
+from mmtutorial.files import (
+    DamagedFile,
+    check_whole,
+    checkpoint_key,
+    intact,
+    read_arrays,
+    replacing,
+    writing,
+)
 from mmtutorial.images import IMAGE_ENCODERS, make_image_encoder
 from mmtutorial.paths import cache_home
 from mmtutorial.similarity import unit_length
 from mmtutorial.text import TEXT_ENCODERS, fit_text_encoder, load_tokeniser, save_tokeniser
+from mmtutorial.tokens import words
 
 MAX_SCALE = 100.0  # 1 / temperature never grows past this (Radford et al. 2021, section 2.5)
+RANGES = {  # of settings that are whole numbers
+    "epochs": (1, 100_000),
+    "batch_size": (2, 1_000_000),  # one product has nobody to differ from
+    "dim": (1, 8192),
+    "seed": (0, 2**32 - 1),
+}
+VERSION = 2  # of the files of a checkpoint: raise it when they change
+ELSEWHERE = "set MMTUTORIAL_CACHE to a folder on another disk"
+AGAIN = "train the model again and save it there"
 
 
 def contrastive_loss(photo, text, groups, scale):
@@ -168,17 +188,64 @@ class _Progress(keras.callbacks.Callback):
             self.bar.close()
 
 
+class _Backup(keras.callbacks.Callback):
+    """After every epoch, the training's state and its log, in one file: they never disagree."""
+
+    def __init__(self, folder, log):
+        super().__init__()
+        self.folder, self.log = folder, log
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.log.append({"epoch": epoch, **{name: float(value) for name, value in logs.items()}})
+        if self.folder is not None and np.isfinite(self.log[-1]["loss"]):
+            save_state(self.model, self.folder / "state.npz", log=self.log)
+            pd.DataFrame(self.log).to_csv(self.folder / "log.csv", index=False)
+
+
+def save_state(model, file, **progress):
+    """Write what a training goes on from: variables, those of the optimizer, and ``progress``.
+
+    ``progress`` is what JSON can hold. Whole, or not at all: a training that is cut here goes on
+    from the state before.
+    """
+    values = {name: ops.convert_to_numpy(each) for name, each in _state(model).items()}
+    with replacing(file) as arriving:
+        np.savez(arriving, progress=json.dumps(progress), **values)
+
+
+def restore_state(model, file):
+    """Bring back what ``save_state`` wrote; returns its ``progress``, None if there is no file.
+
+    Raises ``TutorialError`` where the file is damaged, or of another model.
+    """
+    if not file.exists():
+        return None
+    remedy = f"remove {file} to train from the beginning"
+    variables = _state(model)
+    values = read_arrays(file, remedy, {**variables, "progress": np.array("")})
+    with intact(file, remedy):
+        progress = json.loads(str(values["progress"]))
+    for name, variable in variables.items():
+        variable.assign(values[name])
+    return progress
+
+
+def _state(model):
+    return {f"v{n}": each for n, each in enumerate([*model.variables, *model.optimizer.variables])}
+
+
 def train(model, batches, epochs, learning_rate=1e-3, folder=None, validation=None):
     """Train a ``DualEncoder`` with AdamW: a short warm-up, then a cosine down to zero.
 
-    With a ``folder``, every epoch is logged (``log.csv``, ``tensorboard/``) and backed up there:
-    the same call after an interruption goes on from the last finished epoch.
+    With a ``folder``, every epoch is logged (``log.csv``, ``tensorboard/``) and backed up there
+    (``state.npz``): the same call after an interruption goes on from the last finished epoch.
 
     Returns the log, one row an epoch: ``epoch``, ``loss`` and, given ``validation``
     (``PairBatches`` without a seed), ``val_loss``, in nats.
-    Raises ``TutorialError`` where there are fewer pairs than one batch holds, or the loss
-    turns NaN.
+    Raises ``TutorialError`` where there are fewer pairs than one batch holds, the loss turns NaN,
+    the state in ``folder`` is damaged, or its disk is full.
     """
+    check_whole("EPOCHS", epochs, *RANGES["epochs"])
     if len(batches) == 0:
         raise TutorialError(
             f"{len(batches.order)} training pairs do not fill one batch of {batches.batch_size}: "
@@ -191,23 +258,32 @@ def train(model, batches, epochs, learning_rate=1e-3, folder=None, validation=No
     )
     model.compile(optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-4))
     model({name: values[:1] for name, values in batches[0][0].items()})  # build, to be restored
-    callbacks = [_Progress(batches, epochs), keras.callbacks.TerminateOnNaN()]
-    if folder is not None:
-        folder = Path(folder)
+    model.optimizer.build(model.trainable_variables)
+    if folder is None:
+        return _fit(model, batches, epochs, validation, None)
+    folder = Path(folder)
+    with writing(folder, ELSEWHERE, folder / "state.npz"):
         folder.mkdir(parents=True, exist_ok=True)
-        callbacks += [
-            keras.callbacks.CSVLogger(folder / "log.csv", append=True),
-            keras.callbacks.TensorBoard(folder / "tensorboard"),
-            keras.callbacks.BackupAndRestore(folder / "backup"),
-        ]
-    history = model.fit(
-        batches, epochs=epochs, validation_data=validation, callbacks=callbacks, verbose=0
-    )
-    log = pd.DataFrame({"epoch": history.epoch, **history.history})
+        return _fit(model, batches, epochs, validation, folder)
+
+
+def _fit(model, batches, epochs, validation, folder):
+    progress = None if folder is None else restore_state(model, folder / "state.npz")
+    log = progress["log"] if progress else []
+    callbacks = [
+        _Progress(batches, epochs),
+        keras.callbacks.TerminateOnNaN(),
+        _Backup(folder, log),
+    ]
+    if folder is not None:
+        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+    model.fit(
+        batches, initial_epoch=len(log), epochs=epochs, validation_data=validation,
+        callbacks=callbacks, verbose=0,
+    )  # fmt: skip
+    log = pd.DataFrame(log)
     if not np.isfinite(log["loss"]).all():
         raise TutorialError("the loss turned NaN: train again with a lower learning rate")
-    if folder is not None:  # a resumed training's history lacks what came before
-        log = pd.read_csv(folder / "log.csv").drop_duplicates("epoch", keep="last")
     return log
 
 
@@ -228,13 +304,14 @@ def settle_averages(image_encoder, batches, steps=30):
 class Retriever:
     """A trained ``DualEncoder`` with its vocabulary: photos and texts in, unit vectors out.
 
-    ``log`` is its training log; ``loaded`` says whether it came from a checkpoint.
-    Used from lesson 00 on.
+    ``log`` is its training log, empty if none is given; ``loaded`` says whether it came from a
+    checkpoint. Used from lesson 00 on.
     """
 
     def __init__(self, model, vocabulary, log=None, loaded=False):
         self.model, self.vocabulary = model, vocabulary
-        self.log, self.loaded = log, loaded
+        self.log = pd.DataFrame({"epoch": [], "loss": []}) if log is None else log
+        self.loaded = loaded
 
     def embed_photos(self, photos, block=2048):
         """``(n, 80, 60, 3)`` uint8 → ``(n, dim)`` float32 of unit length."""
@@ -259,12 +336,36 @@ class Retriever:
 
     @classmethod
     def load(cls, folder):
-        """Read what ``save`` wrote."""
+        """Read what ``save`` wrote; no code of a file is run, not even a ``Lambda`` layer's.
+
+        Raises ``TutorialError`` where a file is missing or damaged, or the files do not belong
+        together.
+        """
         folder = Path(folder)
-        # compile=False: an optimizer saved by one backend does not load in another.
-        model = keras.saving.load_model(folder / "model.keras", compile=False)
-        vocabulary = load_tokeniser(folder / "vocabulary.json")
-        return cls(model, vocabulary, pd.read_csv(folder / "log.csv"), loaded=True)
+        vocabulary = load_tokeniser(folder / "vocabulary.json", AGAIN)
+        with intact(folder / "model.keras", AGAIN):
+            with zipfile.ZipFile(folder / "model.keras") as archive:  # Keras says "not found" here
+                if archive.testzip() is not None:
+                    raise ValueError(f"{archive.testzip()} in it is damaged")
+            # compile=False: an optimizer saved by one backend does not load in another.
+            model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+            _check_model(model, vocabulary)
+        with intact(folder / "log.csv", AGAIN):
+            log = pd.read_csv(folder / "log.csv")
+        return cls(model, vocabulary, log, loaded=True)
+
+
+def _check_model(model, vocabulary):
+    if not isinstance(model, DualEncoder):
+        raise ValueError(f"it holds a {type(model).__name__} and not a DualEncoder")
+    for weight in model.weights:
+        if not np.isfinite(ops.convert_to_numpy(weight)).all():
+            raise ValueError(f"the weight {weight.path} is not finite")
+    tables = [e.input_dim for e in model.text_encoder.layers if isinstance(e, layers.Embedding)]
+    if tables and len(vocabulary) > max(tables):
+        raise ValueError(
+            f"it reads {max(tables):,} words, and vocabulary.json has {len(vocabulary):,}"
+        )
 
 
 def train_or_load(
@@ -287,7 +388,12 @@ def train_or_load(
     03), ``text_encoder`` one of ``TEXT_ENCODERS`` (lesson 05); ``"resnet:PRESET"`` and
     ``"bert:PRESET"`` begin with pretrained weights, by a preset's name or folder. Used from
     lesson 00 on; lesson 06 writes it out.
+
+    A damaged checkpoint is moved aside, and the model is trained again. Raises ``TutorialError``
+    for an encoder that is not there, a setting out of its range, a full disk, and as ``train``.
     """
+    if not 0 < learning_rate <= 100:  # so NaN is none either
+        raise TutorialError(f"LEARNING_RATE is {learning_rate}: choose a number from 0 to 100")
     for name, known in ((image_encoder, IMAGE_ENCODERS), (text_encoder, TEXT_ENCODERS)):
         if name.partition(":")[0] not in known:
             raise TutorialError(f"no encoder {name!r}; choose one of {sorted(known)}")
@@ -300,17 +406,32 @@ def train_or_load(
         "image_encoder": image_encoder,
         "text_encoder": text_encoder,
     }
-    home = cache_home() / "models" / _fingerprint(train_part, validation_part, settings)
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{home}.lock"):  # two lessons at once: the second waits, then loads
-        if home.exists():
-            return Retriever.load(home)
-        unfinished = home.with_suffix(".unfinished")
-        retriever = _train_new(train_part, validation_part, unfinished, settings)
-        retriever.save(unfinished)
-        (unfinished / "settings.json").write_text(json.dumps(settings))
-        os.replace(unfinished, home)  # all or nothing
+    for name, (low, high) in RANGES.items():
+        check_whole(name.upper(), settings[name], low, high)
+    home = cache_home() / "models" / _key(train_part, validation_part, settings)
+    unfinished = home.with_suffix(".unfinished")
+    with writing(home.parent, ELSEWHERE, unfinished / "state.npz"):
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{home}.lock"):  # two lessons at once: the second waits, then loads
+            if home.exists():
+                try:
+                    return Retriever.load(home)
+                except DamagedFile as fault:
+                    _move_aside(home, fault)
+            retriever = _train_new(train_part, validation_part, unfinished, settings)
+            retriever.save(unfinished)
+            (unfinished / "settings.json").write_text(json.dumps(settings))
+            os.replace(unfinished, home)  # all or nothing
+            (home / "state.npz").unlink(missing_ok=True)  # three times the model, and of no use now
     return retriever
+
+
+def _move_aside(home, fault):
+    """Keep a damaged checkpoint, in case that the fault is not the file's, but out of the way."""
+    aside = home.with_suffix(".damaged")
+    shutil.rmtree(aside, ignore_errors=True)
+    os.replace(home, aside)
+    print(f"{fault}. It is now in {aside}; training starts again", flush=True)
 
 
 def _train_new(train_part, validation_part, folder, settings):
@@ -347,35 +468,30 @@ def title_groups(catalogue):
     return pd.factorize(catalogue.table["title"].map(normalise_title))[0]
 
 
-def _fingerprint(train_part, validation_part, settings):
-    """What shaped a model: its data and settings, this module and those that encoders stand in.
+# Whatever a checkpoint depends on stands in the modules of these, wherever they lie.
+_SHAPES = (
+    DualEncoder, make_image_encoder, fit_text_encoder, words, MeanBert, normalise_title,
+)  # fmt: skip
 
-    An encoder of one's own counts with its own source; what that calls is not looked at.
+
+def _key(train_part, validation_part, settings):
+    """The name of a checkpoint: of its data and settings, and of the code that shapes it.
+
+    That is this module, those of the encoders, the tokenisers and the normalisation of titles,
+    and the source of an encoder of one's own; what that calls is not looked at.
     """
     image_name, _, image_preset = settings["image_encoder"].partition(":")
     text_name, _, text_preset = settings["text_encoder"].partition(":")
-    tokeniser, build_text = TEXT_ENCODERS[text_name]
-    here = Path(__file__).parent
-    files = {here / f"{name}.py" for name in ("contrastive", "images", "text", "tokens", "bert")}
+    modules = {sys.modules[each.__module__] for each in _SHAPES}
+    code = [
+        *sorted(modules, key=lambda module: module.__name__),
+        IMAGE_ENCODERS[image_name],
+        *TEXT_ENCODERS[text_name],
+    ]
+    data = []
     for preset in (image_preset, text_preset):  # the files of a folder; a name stands for itself
-        files |= {file for file in Path(preset).rglob("*") if preset and file.is_file()}
-    digest = hashlib.blake2b(digest_size=12)
-    digest.update(json.dumps([settings, keras.backend.backend()]).encode())
-    for file in sorted(files):
-        digest.update(file.read_bytes())
-    for builder in (IMAGE_ENCODERS[image_name], build_text, tokeniser):
-        digest.update(_source(builder).encode())
+        files = sorted(file for file in Path(preset).rglob("*") if preset and file.is_file())
+        data += [file.read_bytes() for file in files]
     for part in (train_part, validation_part):
-        digest.update("\n".join(part.table["id"] + "\t" + part.table["title"]).encode())
-        digest.update(np.ascontiguousarray(part.photos).data)
-    return digest.hexdigest()
-
-
-def _source(builder):
-    try:
-        return inspect.getsource(builder)
-    except (OSError, TypeError) as fault:
-        raise TutorialError(
-            f"the source of the encoder {builder!r} cannot be read, and a checkpoint is known by "
-            "it: write it with def, in a cell or a file"
-        ) from fault
+        data += [*part.table["id"], *part.table["title"], part.photos]
+    return checkpoint_key(VERSION, [settings, keras.backend.backend()], data, code)

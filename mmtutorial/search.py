@@ -5,24 +5,19 @@ descending score, then ascending product id: the same query gives the same list 
 """
 
 import difflib
-import io
 import json
-import math
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from mmtutorial import TutorialError
 from mmtutorial.cleaning import normalise_title
-from mmtutorial.datasets.folder import HEIGHT, WIDTH, decode
+from mmtutorial.datasets.folder import HEIGHT, WIDTH, decode, read_image_file
+from mmtutorial.files import intact, read_array, read_json
 from mmtutorial.similarity import unit_length
-
-MAX_BYTES = 50_000_000  # of an image file that is searched by
-MAX_PIXELS = 60_000_000  # a small file can unpack to gigabytes: its header tells before it does
 
 # The nearest rows ---------------------------------------------------------------------------
 
@@ -286,8 +281,9 @@ class ProductSearch:
         """What ``save`` wrote, for the same ``catalogue``; the vectors are memory-mapped.
 
         ``load_retriever`` reads the folder that the retriever's own ``save`` wrote; by default
-        ``contrastive.Retriever.load``. Raises ``TutorialError`` where the folder cannot be read
-        or is of other products.
+        ``contrastive.Retriever.load``. Raises ``TutorialError`` where a file is missing or
+        damaged, the vectors are not finite or not of the model's width, or the search is of other
+        products.
         """
         if load_retriever is None:
             from mmtutorial.contrastive import Retriever
@@ -295,21 +291,22 @@ class ProductSearch:
             load_retriever = Retriever.load
 
         folder = Path(folder)
-        try:
-            ids = np.load(folder / "ids.npy")
-            gallery = np.load(folder / "gallery.npy", mmap_mode="r")
-            settings = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+        remedy = "build it with ProductSearch(retriever, catalogue) and save it there"
+        settings = read_json(folder / "search.json", remedy, {"photo_weight": float})
+        ids = read_array(folder / "ids.npy", remedy, (None,), np.str_)
+        with intact(folder / "search.json", remedy):
+            check_share(photo_weight=settings["photo_weight"])
+        with intact(folder / "model", remedy):
             retriever = load_retriever(folder / "model")
-        except (OSError, ValueError) as fault:
-            raise TutorialError(
-                f"no saved search can be read from {folder} ({fault}): build it with "
-                "ProductSearch(retriever, catalogue) and save it there"
-            ) from fault
         if not np.array_equal(ids, catalogue.table["id"].to_numpy(dtype=str)):
             raise TutorialError(
                 f"the search in {folder} was built for {len(ids):,} products that are not those of "
                 f"{catalogue!r}: load that catalogue, or build the search again"
             )
+        width = retriever.embed_texts(catalogue.table["title"][:1]).shape[1]
+        gallery = read_array(
+            folder / "gallery.npy", remedy, (len(ids), width), np.floating, mapped=True
+        )
         return cls(retriever, catalogue, **settings, gallery=gallery)
 
     def embed_query(self, words=None, photo=None, photo_weight=0.5):
@@ -442,34 +439,6 @@ def read_photo(photo):
             f"{photo.dtype}; save it as an image file and give the path"
         )
     return photo
-
-
-def read_image_file(path):
-    """The bytes of an image file, read and checked before any of it is unpacked.
-
-    Raises ``TutorialError`` for what is no regular file (a device or a pipe may never end), for
-    more than ``MAX_BYTES``, and for more than ``MAX_PIXELS``.
-    """
-    if not path.is_file():
-        raise TutorialError(
-            "there is no such file" if not path.exists() else "it is no regular file"
-        )
-    with open(path, "rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise TutorialError(f"it has more than {MAX_BYTES / 1e6:.0f} MB: make it smaller")
-    try:
-        with Image.open(io.BytesIO(content)) as image:  # reads its header only
-            pixels = image.width * image.height
-    except Image.DecompressionBombError:
-        pixels = math.inf
-    except Exception:  # Pillow raises many kinds on broken files: decode says what is wrong
-        return content
-    if pixels > MAX_PIXELS:
-        raise TutorialError(
-            f"it has more than {MAX_PIXELS / 1e6:.0f} million pixels: make it smaller"
-        )
-    return content
 
 
 def mix(photo, text, photo_weight=0.5):

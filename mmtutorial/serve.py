@@ -23,6 +23,7 @@ from mmtutorial import TutorialError
 from mmtutorial.app import MAX_BYTES
 from mmtutorial.checks import hushed
 from mmtutorial.datasets.folder import build_once
+from mmtutorial.files import DamagedFile
 from mmtutorial.lessons import find_lessons, plan, read_profiles, select
 from mmtutorial.paths import ROOT, cache_home
 
@@ -131,7 +132,10 @@ def load_shop(dataset, home, model=None):
     if model is not None:
         from mmtutorial.base_model import load_model as load_retriever
     catalogue = _catalogue(dataset, _lesson_settings(dataset))
-    return ProductSearch.load(home, catalogue, load_retriever)
+    try:
+        return ProductSearch.load(home, catalogue, load_retriever)
+    except DamagedFile as fault:
+        raise TutorialError(f"remove the folder {home} and start again: {fault}") from fault
 
 
 def _lesson_settings(dataset):
@@ -161,6 +165,7 @@ def _write_notebook(folder, dataset, home, model):
     source = f"""
 import os, traceback
 from pathlib import Path
+from mmtutorial import TutorialError
 
 os.chdir({os.getcwd()!r})
 folder = Path({str(folder)!r})
@@ -171,8 +176,9 @@ try:
 
     shop = serve.load_shop({dataset!r}, {str(home)!r}, {model!r})
     display(HTML(serve.IN_THE_BROWSER), app.make(shop))
-except Exception:
-    (folder / "failed").write_text(traceback.format_exc(), encoding="utf-8")
+except Exception as fault:
+    reason = str(fault) if isinstance(fault, TutorialError) else traceback.format_exc()
+    (folder / "failed").write_text(reason, encoding="utf-8")
 finally:
     (folder / "ready").touch()
 """

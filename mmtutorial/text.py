@@ -13,7 +13,15 @@ from keras import layers
 
 from mmtutorial import TutorialError
 from mmtutorial.bert import BertPieces, MeanBert, bert_from
-from mmtutorial.tokens import Vocabulary, WordPiece, WordsAndNgrams
+from mmtutorial.files import intact, is_a, read_json
+from mmtutorial.tokens import (
+    Characters,
+    ChineseWords,
+    Vocabulary,
+    WordPiece,
+    WordsAndNgrams,
+    from_config,
+)
 
 
 def bag_encoder(vocabulary_size, dim=128, width=128, vectors=None):
@@ -112,13 +120,22 @@ def fit_text_encoder(name, texts, dim=128):
 
 
 def save_tokeniser(tokeniser, path):
-    """Write a tokeniser of ``TEXT_ENCODERS`` to a JSON file."""
+    """Write a tokeniser, one of ours or of ``TEXT_ENCODERS``, to a JSON file."""
     content = {"kind": type(tokeniser).__name__, **tokeniser.get_config()}
     Path(path).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
-def load_tokeniser(path):
-    """Read what ``save_tokeniser`` wrote."""
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
-    kinds = {kind.__name__: kind for kind, _ in TEXT_ENCODERS.values()}
-    return (kinds | {"BertPieces": BertPieces})[content.pop("kind")](**content)
+def load_tokeniser(path, remedy="save the tokeniser again"):
+    """Read what ``save_tokeniser`` wrote.
+
+    Raises ``TutorialError``, which ends with ``remedy``, where the file is damaged or names a
+    tokeniser that is not there.
+    """
+    ours = (Vocabulary, ChineseWords, Characters, WordsAndNgrams, WordPiece, BertPieces)
+    kinds = {kind.__name__: kind for kind in (*ours, *(kind for kind, _ in TEXT_ENCODERS.values()))}
+    config = read_json(path, remedy)
+    name = config.pop("kind", None)
+    with intact(path, remedy):
+        if not is_a(name, str) or name not in kinds:
+            raise ValueError(f"no tokeniser {name!r}; there are {', '.join(sorted(kinds))}")
+        return from_config(kinds[name], config)

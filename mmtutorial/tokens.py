@@ -17,6 +17,7 @@ import numpy as np
 
 from mmtutorial import TutorialError
 from mmtutorial.cleaning import normalise_title
+from mmtutorial.files import are_texts, check_whole
 
 PADDING, UNKNOWN = 0, 1
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -244,6 +245,31 @@ class WordPiece:
     def get_config(self):
         """What the constructor needs to make the same again, as JSON can hold it."""
         return {"pieces": self.pieces, "length": self.length}
+
+
+def from_config(kind, config):
+    """The tokeniser of class ``kind`` whose ``get_config()`` that is, as read from a file.
+
+    Raises ``TutorialError`` where a value is missing, unknown, or not of its kind.
+    """
+    for name, value in config.items():
+        if name in _MOST:
+            check_whole(name, value, 1, _MOST[name])
+        elif name in ("lowercase", "ngrams") and not isinstance(value, bool):
+            raise TutorialError(f"{name} is {value!r}, neither true nor false")
+        elif name in ("word_list", "pieces") and not are_texts(value):
+            raise TutorialError(f"{name} is no list of texts")
+    try:
+        tokeniser = kind(**config)
+    except TypeError as fault:
+        raise TutorialError(f"no {kind.__name__} can be made of it: {fault}") from fault
+    missing = tokeniser.get_config().keys() - config
+    if missing:
+        raise TutorialError(f"it lacks {sorted(missing)[0]!r}")
+    return tokeniser
+
+
+_MOST = {"length": 4096, "buckets": 2**20}  # so that a file cannot ask for all memory
 
 
 def _padded(rows, length):

@@ -1,6 +1,8 @@
 """The base model: its losses by hand, what it learns from, a training that can be interrupted."""
 
+import errno
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -24,6 +26,7 @@ from mmtutorial.base_model import (
 from mmtutorial.catalogue import load_catalogue
 from mmtutorial.contrastive import contrastive_loss
 from mmtutorial.datasets import fashion
+from mmtutorial.files import DamagedFile
 from mmtutorial.paths import ROOT
 from mmtutorial.similarity import unit_length
 from mmtutorial.tokens import UNKNOWN, Vocabulary, WordsAndNgrams
@@ -225,15 +228,15 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
 ):
     monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path))
     monkeypatch.setattr(base_model, "SAVE_EVERY", 3)
-    save, saved = base_model._save, []
+    save, saved = base_model.save_state, []
 
-    def interrupting(retriever, steps, file):
-        save(retriever, steps, file)
+    def interrupting(model, file, steps, fusion):
+        save(model, file, steps=steps, fusion=fusion)
         saved.append(steps)
         if len(saved) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(base_model, "_save", interrupting)
+    monkeypatch.setattr(base_model, "save_state", interrupting)
     with pytest.raises(KeyboardInterrupt):
         train_base(parts.train, parts.validation, TINY)
     resumed = train_base(parts.train, parts.validation, TINY)
@@ -248,6 +251,46 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     log = [json.loads(line) for line in next(tmp_path.rglob("log.jsonl")).read_text().splitlines()]
     assert [line["epochs"] for line in log] == [1, 1, 2]
     assert set(log[1]["fusion"]) == set(HEADS)  # chosen before the last epoch, on validation
+
+
+@pytest.mark.slow
+def test_ctrl_c_and_a_full_disk_lose_no_more_than_the_steps_since_the_last_save(
+    parts, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path))
+    monkeypatch.setattr(base_model, "SAVE_EVERY", 3)
+    train, done = keras.Model.train_on_batch, []
+
+    def interrupting(model, *batch):
+        if len(done) == 5:
+            done.append("cut")
+            raise KeyboardInterrupt
+        done.append("step")
+        return train(model, *batch)
+
+    def saved():
+        with np.load(next(tmp_path.rglob("state.npz"))) as state:
+            return json.loads(str(state["progress"]))["steps"]
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        train_base(parts.train, parts.validation, TINY)
+    assert saved() >= 5 - 3
+    before = saved()
+
+    def full(file, **values):
+        file.write_bytes(b"PK half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", full)
+        with pytest.raises(TutorialError, match=r"no space left.*base.*MMTUTORIAL_CACHE.*is kept"):
+            train_base(parts.train, parts.validation, TINY)
+    assert saved() == before
+    done.append("again")
+    train_base(parts.train, parts.validation, TINY)
+    steps = 2 * (len(parts.train) // TINY["batch_size"])
+    assert len(done[done.index("again") + 1 :]) == steps - before
 
 
 @pytest.mark.slow
@@ -367,11 +410,153 @@ def test_an_unknown_model_is_an_error_that_lists_the_known(tmp_path):
         load_model(tmp_path / "nowhere")
 
 
-def test_a_damaged_model_is_an_error(shop, untrained, tmp_path):
-    untrained.save(tmp_path)
-    (tmp_path / "weights.npz").write_bytes(b"PK nothing")
-    with pytest.raises(TutorialError, match=r"cannot be read.*train it again"):
+@pytest.fixture(scope="module")
+def saved(shop, untrained, tmp_path_factory):
+    """A model's folder, to be copied before it is damaged."""
+    untrained.trained_on, untrained.n_products = base_model.fingerprints(shop.table), len(shop)
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    untrained.save(folder)
+    load_model(folder)  # fine so far
+    return folder
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+def flip_a_byte(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def weights_with(change):
+    def damage(file):
+        with np.load(file) as weights:
+            values = dict(weights)
+        change(values)
+        np.savez(file, **values)
+
+    return damage
+
+
+def config_with(**changes):
+    """A ``config.json`` with other values; None takes a key out."""
+
+    def damage(file):
+        config = json.loads(file.read_text("utf-8"))
+        for path, value in changes.items():
+            *outer, name = path.split("__")
+            place = config
+            for key in outer:
+                place = place[key]
+            place.pop(name) if value is None else place.update({name: value})
+        file.write_text(json.dumps(config))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("weights.npz", cut, "not a zip file"),
+        ("weights.npz", empty, "not a zip file"),
+        ("weights.npz", flip_a_byte, "Bad CRC|Bad magic"),
+        ("weights.npz", weights_with(lambda w: w["w0"].fill(np.nan)), "w0 is not finite"),
+        ("weights.npz", weights_with(lambda w: w.pop("w3")), "arrays that are not those"),
+        (
+            "weights.npz",
+            weights_with(lambda w: w.update(w1=w["w1"][:-1])),
+            "w1 is 4 × .*, expected 5 × ",
+        ),
+        ("weights.npz", lambda file: file.unlink(), "there is no"),
+        ("config.json", cut, "JSONDecodeError"),
+        ("config.json", lambda file: file.write_text("[1]"), "no JSON object"),
+        ("config.json", config_with(fusion=None), "lacks 'fusion'"),
+        ("config.json", config_with(extra=1), "knows no 'extra'"),
+        ("config.json", config_with(version=99), "version 99, and 1 is read here"),
+        ("config.json", config_with(settings__dim=10**9), "DIM is 1000000000: .* 1 to 8,192"),
+        ("config.json", config_with(settings__widths=[4, 10**9]), "WIDTHS is 1000000000"),
+        ("config.json", config_with(vocabulary__buckets=10**9), "buckets is 1000000000"),
+        ("config.json", config_with(vocabulary__length=None), "lacks 'length'"),
+        ("config.json", config_with(vocabulary__word_list=[1, 2]), "no list of texts"),
+        ("config.json", config_with(settings__shell="rm"), "no setting 'shell'"),
+        ("config.json", config_with(classes__brand=None), "'classes' has no list"),
+        ("config.json", config_with(phrases=[["brand"]]), "'phrases' is no list"),
+        ("config.json", config_with(fusion={"brand": "x"}), "'fusion' gives a number"),
+        ("config.json", config_with(fusion={"brand": float("nan")}), "'fusion' gives a number"),
+        ("config.json", config_with(log=[1]), "'log' is no list"),
+        ("trained_on.npy", empty, "EOFError"),
+        ("trained_on.npy", cut, "greater than file size"),
+        ("trained_on.npy", lambda file: file.unlink(), "there is no"),
+        ("trained_on.npy", lambda file: np.save(file, np.empty(0, "uint64")), "holds 0 digests"),
+        ("trained_on.npy", lambda file: np.save(file, np.load(file)[:50]), "holds 50 digests"),
+        ("trained_on.npy", lambda file: np.save(file, np.ones(999)), "float64, expected uint64"),
+    ],
+)
+def test_a_damaged_model_is_refused_by_its_file(saved, tmp_path, name, damage, reason):
+    folder = tmp_path / "model"
+    shutil.copytree(saved, folder)
+    damage(folder / name)
+    with pytest.raises(DamagedFile, match=rf"(?=.*{folder}/{name}).*({reason}).*or train it again"):
+        load_model(folder)
+
+
+def test_no_pickle_in_a_model_s_folder_is_opened(saved, tmp_path):
+    from test_files import Spy
+
+    spies = np.array([Spy(tmp_path / "spied")], dtype=object)
+    for name, write in (
+        ("weights.npz", lambda file: np.savez(file, w0=spies)),
+        ("trained_on.npy", lambda file: np.save(file, spies, allow_pickle=True)),
+    ):
+        folder = tmp_path / name / "model"
+        shutil.copytree(saved, folder)
+        write(folder / name)
+        with pytest.raises(DamagedFile, match=name):
+            load_model(folder)
+    assert not (tmp_path / "spied").exists()
+
+
+def test_a_model_may_say_that_it_was_trained_on_nothing(shop, tmp_path):
+    BaseRetriever.new(shop, {**base_model.SETTINGS, **TINY}).save(tmp_path)
+    assert load_model(tmp_path).trained_on == set()
+    config_with(log=[{"epochs": 1, "loss": 1.0}])(tmp_path / "config.json")
+    with pytest.raises(DamagedFile, match="holds 0 digests"):  # its log says otherwise
         load_model(tmp_path)
+
+
+def test_a_line_of_the_log_that_was_cut_costs_that_line_alone(tmp_path):
+    base_model._log(tmp_path, epochs=1, loss=3.0)
+    with open(tmp_path / "log.jsonl", "ab") as log:
+        log.write(b'{"epochs": 2, "lo\xc3')  # where the disk was full
+    base_model._log(tmp_path, epochs=3, loss=1.0)
+    assert base_model._read_log(tmp_path) == [
+        {"epochs": 1, "loss": 3.0},
+        {"epochs": 3, "loss": 1.0},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dim": 0}, "DIM is 0: choose a whole number from 1 to 8,192"),
+        ({"epochs": 0}, "EPOCHS is 0"),
+        ({"batch_size": 1}, "BATCH_SIZE is 1"),
+        ({"learning_rate": float("nan")}, "LEARNING_RATE is nan"),
+        ({"decay": 2}, "DECAY is 2: choose a number from 0 to 1"),
+        ({"widths": (4,)}, "choose from 2 to 8"),
+        ({"depth": 4}, "no setting 'depth'; there are epochs"),
+        ({"without": ["words"]}, "no part 'words' to leave out"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused_before_training(parts, settings, message):
+    with pytest.raises(TutorialError, match=message):
+        train_base(parts.train, parts.validation, {**TINY, **settings})
 
 
 # The model that comes with the course -----------------------------------------------------------

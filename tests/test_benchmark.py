@@ -1,6 +1,7 @@
 """The benchmark: trec_eval as the referee, nothing of the exam in the training, sibling by hand."""
 
 import json
+import os
 
 import ir_measures
 import keras
@@ -234,6 +235,90 @@ def test_foreign_columns_are_known_and_foreign_queries_left_out(shop, tmp_path, 
         assert found.queries == shop.queries
     with pytest.raises(TutorialError, match="none of the 1 queries"):
         benchmark.open_catalogue(str(tmp_path), {"red": {"9999": 1}})
+
+
+@pytest.fixture
+def on_disk(shop, tmp_path, monkeypatch):
+    """The shop as files, and no training at all."""
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path / "cache"))
+    write_catalogue(shop, tmp_path)
+    monkeypatch.setattr(benchmark, "train_base", lambda *args: pytest.fail("it was trained"))
+    return tmp_path
+
+
+def of(folder, **changes):
+    words = {"products": folder, "qrels": folder / "qrels.json", "output": folder / "out"}
+    words |= changes
+    return CliRunner().invoke(
+        main,
+        ["benchmark", *(word for key, value in words.items()
+                        for word in (f"--{key.replace('_', '-')}", str(value)))],
+    )  # fmt: skip
+
+
+def refuses(done, *words):
+    assert done.exit_code == 1, done.output
+    assert isinstance(done.exception, SystemExit)  # no traceback
+    assert all(word in done.output for word in words), done.output
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_training(on_disk):
+    refuses(of(on_disk, output="/proc/x"), "cannot write into /proc/x", "--output")
+    (on_disk / "file").touch()
+    refuses(of(on_disk, output=on_disk / "file" / "deeper"), "is a file", "--output")
+    with pytest.raises(TutorialError, match="is a file"):
+        benchmark.run(on_disk, on_disk / "qrels.json", on_disk / "file")
+    assert sorted(file.name for file in on_disk.glob("*")) == [
+        "file",
+        "products.parquet",
+        "qrels.json",
+    ]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+def test_a_disk_too_full_for_the_results_is_noticed_before_training(on_disk, monkeypatch):
+    full = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 - closed by what writes to it
+    monkeypatch.setattr(benchmark.tempfile, "TemporaryFile", lambda dir: full)
+    refuses(of(on_disk), "no space left on the disk of", "name another folder with --output")
+
+
+@pytest.mark.parametrize("weight", ["nan", "NaN"])
+def test_a_photo_weight_that_is_no_number_is_refused_before_training(on_disk, weight):
+    refuses(of(on_disk, photo_weight=weight), "--photo-weight is nan", "0 to 1")
+
+
+@pytest.mark.parametrize("weight", [7, -1, float("nan")])
+def test_a_photo_weight_out_of_its_range_is_refused_in_python_too(on_disk, weight):
+    with pytest.raises(TutorialError, match=f"--photo-weight is {weight}"):
+        benchmark.run(on_disk, on_disk / "qrels.json", on_disk / "out", photo_weight=weight)
+
+
+@pytest.mark.parametrize("junk", [b"", b"PAR1", b"PAR1 nothing PAR1", bytes(1000)])
+def test_products_that_are_no_parquet_file_are_refused(on_disk, junk):
+    (on_disk / "products.parquet").write_bytes(junk)
+    for products in (on_disk, on_disk / "products.parquet"):
+        refuses(of(on_disk, products=products), "products.parquet")
+
+
+@pytest.mark.parametrize("junk", ["", "[1]", '{"red": 5}', '{"red": {"0000": "x"}}', '{"red": {}}'])
+def test_qrels_of_another_form_are_refused(on_disk, junk):
+    (on_disk / "qrels.json").write_text(junk)
+    refuses(of(on_disk))
+
+
+def test_an_emptied_list_of_what_was_trained_on_is_no_permission(on_disk, shop, retriever):
+    retriever.trained_on, retriever.n_products = base_model.fingerprints(shop.table), len(shop)
+    model = on_disk / "model"
+    retriever.save(model)
+    refuses(of(on_disk, model=model), "was trained on")
+    np.save(model / "trained_on.npy", np.empty(0, "uint64"))
+    refuses(of(on_disk, model=model), "trained_on.npy", "holds 0 digests", "train it again")
+    (model / "trained_on.npy").unlink()
+    refuses(of(on_disk, model=model), "there is no", "trained_on.npy")
+    assert not (on_disk / "out").exists()
+    retriever.trained_on, retriever.n_products = set(), 0
+    retriever.save(model)
+    benchmark.refuse_leaks(base_model.load_model(model), shop)  # it says: trained on nothing
 
 
 @pytest.mark.slow

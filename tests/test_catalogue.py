@@ -206,6 +206,23 @@ def test_a_photo_that_a_column_names_anywhere_is_noticed_when_it_comes_or_change
     assert (load_catalogue(place).photos[1] == expected).all()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [lambda photos: photos[:-1], lambda photos: photos[..., :1], lambda photos: photos / 255],
+)
+def test_photos_in_the_cache_that_do_not_fit_the_table_are_refused(tmp_path, cache, damage):
+    place = shop(tmp_path / "mine")
+    load_catalogue(place)
+    (made,) = (cache / "catalogues").iterdir()
+    photos = np.load(made / "photos.npy")
+    np.save(made / "photos.npy", damage(photos))
+    with pytest.raises(TutorialError, match=rf"photos\.npy.*expected.*remove the folder {made}"):
+        load_catalogue(place)
+    (made / "photos.npy").write_bytes(b"")
+    with pytest.raises(TutorialError, match=rf"photos\.npy.*remove the folder {made}"):
+        load_catalogue(place)
+
+
 def test_the_demo_shop_is_there_with_its_truth(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "mmtutorial.datasets.demo.draw_shop", lambda place: draw_shop(place, n_products=60)

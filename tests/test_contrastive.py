@@ -1,5 +1,9 @@
 """The dual encoder: its loss against plain formulas, its training against chance."""
 
+import errno
+import inspect
+import json
+import zipfile
 from functools import partial
 
 import keras
@@ -10,9 +14,10 @@ from hypothesis import strategies as st
 from keras import ops
 from other_backends import each_other_backend, run_on
 
-from mmtutorial import TutorialError, contrastive
+from mmtutorial import TutorialError, contrastive, files
 from mmtutorial.catalogue import Catalogue
 from mmtutorial.contrastive import DualEncoder, PairBatches, Retriever, contrastive_loss, train
+from mmtutorial.files import DamagedFile
 from mmtutorial.images import cnn_encoder
 from mmtutorial.similarity import unit_length
 from mmtutorial.text import Vocabulary, lstm_encoder
@@ -142,6 +147,117 @@ def test_saved_and_loaded_is_the_same(trained, tmp_path):
     assert np.allclose(loaded.embed_texts(["red bar"]), trained.embed_texts(["red bar"]), atol=1e-5)
 
 
+def cut(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def flip_a_byte(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def one_weight_nan(file):
+    model = keras.saving.load_model(file, compile=False)
+    model.image_encoder.layers[-1].bias.assign(np.full(16, np.nan))
+    model.save(file)
+
+
+def another_model(file):
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(file)
+
+
+def more_words(file):
+    config = json.loads(file.read_text())
+    config["word_list"] += [f"word{n}" for n in range(50)]
+    file.write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("model.keras", cut, "not a zip file"),
+        ("model.keras", lambda file: file.unlink(), "there is no"),
+        ("model.keras", lambda file: file.write_bytes(b""), "not a zip file"),
+        ("model.keras", flip_a_byte, "in it is damaged"),
+        ("model.keras", one_weight_nan, "bias is not finite"),
+        ("model.keras", another_model, "Sequential and not a DualEncoder"),
+        ("vocabulary.json", lambda file: file.write_text("{}"), "no tokeniser None; there are"),
+        ("vocabulary.json", cut, "JSONDecodeError"),
+        ("vocabulary.json", more_words, "reads 8 words, and vocabulary.json has 58"),
+        ("log.csv", lambda file: file.write_bytes(b""), "EmptyDataError"),
+    ],
+)
+def test_a_damaged_model_is_refused(trained, tmp_path, name, damage, reason):
+    trained.save(tmp_path)
+    damage(tmp_path / name)
+    with pytest.raises(DamagedFile, match=f"(?=.*{tmp_path}).*{reason}.*train the model again"):
+        Retriever.load(tmp_path)
+
+
+def test_a_model_without_a_log_is_saved_and_loaded(trained, tmp_path):
+    Retriever(trained.model, trained.vocabulary).save(tmp_path)
+    assert Retriever.load(tmp_path).log.empty
+
+
+def spying_lambda(model, spied):
+    """A layer that writes a file when it is called; its code is inside the saved model."""
+    photo = keras.Input((80, 60, 3))
+    spy = keras.layers.Lambda(lambda x: (open(spied, "w").close(), x)[1], output_shape=(80, 60, 3))
+    return DualEncoder(keras.Model(photo, model.image_encoder(spy(photo))), model.text_encoder)
+
+
+def rewritten(file, change):
+    """The same .keras archive with another config.json."""
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["config.json"] = json.dumps(change(json.loads(parts["config.json"]))).encode()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def test_a_lambda_layer_runs_no_code(trained, tmp_path):
+    spied = str(tmp_path / "spied")
+    model = spying_lambda(trained.model, spied)
+    (tmp_path / "model").mkdir()
+    Retriever(model, trained.vocabulary).save(tmp_path / "model")
+    model.image_encoder(np.zeros((1, 80, 60, 3)))
+    (tmp_path / "spied").unlink()  # so it writes when it runs
+    with pytest.raises(DamagedFile, match="ambda"):
+        Retriever.load(tmp_path / "model")
+    assert not (tmp_path / "spied").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "config"),
+    [
+        ("os", "system", "touch {}"),
+        ("builtins", "exec", "open({!r}, 'w')"),
+        ("subprocess", "getoutput", "touch {}"),
+        ("keras.config", "enable_unsafe_deserialization", None),
+    ],
+)
+def test_a_config_that_names_other_code_runs_none(trained, tmp_path, module, name, config):
+    spied = tmp_path / "spied"
+    (tmp_path / "model").mkdir()
+    trained.save(tmp_path / "model")
+
+    def foreign(saved):
+        saved["config"]["image_encoder"] = {
+            "module": module,
+            "class_name": name,
+            "config": {} if config is None else config.format(str(spied)),
+            "registered_name": name,
+        }
+        return saved
+
+    rewritten(tmp_path / "model" / "model.keras", foreign)
+    with pytest.raises(DamagedFile):
+        Retriever.load(tmp_path / "model")
+    assert not spied.exists()
+
+
 def test_temperature_is_learnt_and_bounded(trained):
     scale = float(trained.model.scale)
     assert scale != pytest.approx(1 / 0.07, rel=1e-3)
@@ -209,6 +325,55 @@ def test_second_call_loads_the_checkpoint(tmp_path, monkeypatch):
     assert "val_loss" in second.log
 
 
+def test_a_damaged_checkpoint_is_moved_aside_and_trained_again(tmp_path, monkeypatch, capsys):
+    """On a disk that is full when the model is saved first: what was trained is not lost."""
+    monkeypatch.setenv("MMTUTORIAL_CACHE", str(tmp_path))
+    settings = {"epochs": 2, "batch_size": 16, "dim": 8}
+    parts = small_shop(48), small_shop(16, seed=1)
+    steps = []
+    monkeypatch.setattr(
+        contrastive._Progress, "on_train_batch_end", lambda self, batch, logs: steps.append(batch)
+    )
+
+    def full(retriever, folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Retriever, "save", full)
+        with pytest.raises(TutorialError, match=r"no space left.*MMTUTORIAL_CACHE.*is kept in"):
+            contrastive.train_or_load(*parts, **settings)
+    assert len(steps) == 2 * 3
+    first = contrastive.train_or_load(*parts, **settings)
+    assert len(steps) == 2 * 3 and list(first.log["epoch"]) == [0, 1]
+    (home,) = [file.parent for file in tmp_path.rglob("model.keras")]
+    assert not (home / "state.npz").exists()  # of no use any more
+
+    cut(home / "model.keras")
+    again = contrastive.train_or_load(*parts, **settings)
+    assert not again.loaded and len(steps) == 4 * 3
+    assert "training starts again" in capsys.readouterr().out
+    assert home.with_suffix(".damaged").is_dir()
+    assert contrastive.train_or_load(*parts, **settings).loaded
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("dim", 0, "DIM is 0: choose a whole number from 1 to 8,192"),
+        ("dim", -5, "DIM is -5"),
+        ("epochs", 0, "EPOCHS is 0: choose a whole number from 1 to"),
+        ("batch_size", 1, "BATCH_SIZE is 1: choose a whole number from 2 to"),
+        ("seed", -1, "SEED is -1"),
+        ("learning_rate", 0, "LEARNING_RATE is 0"),
+        ("learning_rate", float("nan"), "LEARNING_RATE is nan"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_named_with_the_range(setting, value, message):
+    settings = {"epochs": 1, setting: value}
+    with pytest.raises(TutorialError, match=message):
+        contrastive.train_or_load(small_shop(8), small_shop(8), **settings)
+
+
 def test_settled_averages_are_those_of_the_photos_and_no_weight_moved():
     shop = small_shop(64)
     model = small_model(Vocabulary.fit(shop.table["title"]))
@@ -233,7 +398,7 @@ def test_what_shapes_a_model_is_in_its_checkpoint_s_name(tmp_path):
     settings = {"image_encoder": f"resnet:{preset}", "text_encoder": "lstm", "epochs": 1}
 
     def name(part=shop, **changed):
-        return contrastive._fingerprint(part, shop, settings | changed)
+        return contrastive._key(part, shop, settings | changed)
 
     names = [name(), name(epochs=2), name(small_shop(9)), name(text_encoder="bag")]
     (preset / "config.json").write_text("{}")
@@ -242,14 +407,54 @@ def test_what_shapes_a_model_is_in_its_checkpoint_s_name(tmp_path):
     assert names[4] == name()
 
 
+@pytest.mark.parametrize("module", ["contrastive", "images", "text", "tokens", "bert", "cleaning"])
+def test_the_code_that_shapes_a_model_is_in_its_checkpoint_s_name(monkeypatch, module):
+    """Among it the normalisation of titles, which both the tokens and the title groups use."""
+    shop, settings = small_shop(8), {"image_encoder": "cnn", "text_encoder": "lstm"}
+    before, source = contrastive._key(shop, shop, settings), inspect.getsource
+
+    def edited(code):
+        changed = getattr(code, "__name__", "") == f"mmtutorial.{module}"
+        return source(code) + "# another line" * changed
+
+    monkeypatch.setattr(files.inspect, "getsource", edited)
+    assert contrastive._key(shop, shop, settings) != before
+
+
+def test_a_training_cut_while_its_state_is_written_goes_on_from_the_state_before(tmp_path):
+    """As by Ctrl-C or a crash in the middle of the file: half a state is none."""
+    vocabulary = Vocabulary(["red", "blue"])
+    model = small_model(vocabulary)
+    model.compile(optimizer="adam")
+    model.optimizer.build(model.trainable_variables)
+    file = tmp_path / "state.npz"
+    contrastive.save_state(model, file, log=[1])
+    model.log_scale.assign(1.0)
+
+    def half(arriving, **values):
+        arriving.write_bytes(b"PK half")
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(np, "savez", half)
+        contrastive.save_state(model, file, log=[1, 2])
+    assert contrastive.restore_state(model, file) == {"log": [1]}
+    assert float(model.log_scale) == pytest.approx(-np.log(0.07))
+    assert list(tmp_path.iterdir()) == [file]
+    cut(file)
+    with pytest.raises(
+        DamagedFile, match=r"state\.npz cannot be read.*remove .*state\.npz to train"
+    ):
+        contrastive.restore_state(model, file)
+    assert contrastive.restore_state(model, tmp_path / "none.npz") is None
+
+
 def test_an_own_encoder_s_checkpoint_is_known_by_its_source(monkeypatch):
     shop = small_shop(8)
 
     def name(encoder):
         monkeypatch.setitem(contrastive.IMAGE_ENCODERS, "own", encoder)
-        return contrastive._fingerprint(
-            shop, shop, {"image_encoder": "own", "text_encoder": "lstm"}
-        )
+        return contrastive._key(shop, shop, {"image_encoder": "own", "text_encoder": "lstm"})
 
     def own(dim):
         return contrastive.make_image_encoder("cnn", dim)

@@ -1,4 +1,6 @@
+import json
 import os
+import shutil
 import struct
 import zlib
 
@@ -11,9 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_catalogue import small_catalogue
 
-from mmtutorial import TutorialError, search
+from mmtutorial import TutorialError
 from mmtutorial.catalogue import Catalogue
 from mmtutorial.contrastive import DualEncoder, Retriever
+from mmtutorial.datasets import folder as reading
+from mmtutorial.files import DamagedFile
 from mmtutorial.images import make_image_encoder
 from mmtutorial.search import ProductSearch, mix, top_k
 from mmtutorial.similarity import unit_length
@@ -223,15 +227,15 @@ def png_of(width, height):
 
 def test_a_photo_that_never_ends_or_is_too_large_is_refused(shop, tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe.jpg")
-    monkeypatch.setattr(search, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(reading, "MAX_BYTES", 100_000)
     (tmp_path / "long.jpg").write_bytes(bytes(100_001))
     (tmp_path / "vast.png").write_bytes(png_of(9_000, 9_000))
     (tmp_path / "bomb.png").write_bytes(png_of(20_000, 20_000))
     for photo, message in [
-        ("/dev/zero", "it is no regular file"),
-        (tmp_path / "pipe.jpg", "it is no regular file"),
-        (tmp_path, "it is no regular file"),
-        (tmp_path / "none.jpg", "there is no such file"),
+        ("/dev/zero", "no regular file"),
+        (tmp_path / "pipe.jpg", "no regular file"),
+        (tmp_path, "no regular file"),
+        (tmp_path / "none.jpg", "no such file"),
         (tmp_path / "long.jpg", "more than 0 MB"),
         (tmp_path / "vast.png", "more than 60 million pixels"),
         (tmp_path / "bomb.png", "more than 60 million pixels"),
@@ -245,3 +249,60 @@ def test_mix_goes_from_text_to_photo():
     photo, text = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
     assert np.allclose(mix(photo, text, 1), photo) and np.allclose(mix(photo, text, 0), text)
     assert np.allclose(mix(photo, text, 0.9), unit_length([[0.9, 0.1]]))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The folder of a saved search, and its catalogue."""
+    keras.utils.set_random_seed(0)
+    catalogue = small_catalogue(12)
+    vocabulary, text_encoder = fit_text_encoder("words", catalogue.table["title"], 8)
+    model = DualEncoder(make_image_encoder("cnn", 8), text_encoder)
+    folder = tmp_path_factory.mktemp("saved") / "search"
+    ProductSearch(Retriever(model, vocabulary), catalogue, photo_weight=0.4).save(folder)
+    return folder, catalogue
+
+
+def other_gallery(change):
+    return lambda file: np.save(file, change(np.load(file)))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("search.json", lambda file: file.write_text("[1]"), "no JSON object"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": 7}'), "0 to 1, not 7"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": "x"}'), "'x', not float"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": NaN}'), "nan, not float"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": 1, "k": 3}'), "no 'k'"),
+        ("ids.npy", lambda file: file.write_bytes(b""), "EOFError"),
+        ("ids.npy", lambda file: np.save(file, np.arange(12)), "holds int64"),
+        ("gallery.npy", lambda file: file.write_bytes(b""), "EOFError"),
+        ("gallery.npy", lambda file: file.unlink(), "there is no"),
+        ("gallery.npy", other_gallery(lambda g: g[:, :5]), "12 × 5, expected 12 × 8"),
+        ("gallery.npy", other_gallery(lambda g: g[:11]), "11 × 8, expected 12 × 8"),
+        ("gallery.npy", other_gallery(lambda g: g * np.nan), "not finite"),
+        ("gallery.npy", other_gallery(lambda g: g.astype(object)), "no pickle|[Oo]bject|[Pp]ython"),
+        ("model/model.keras", lambda file: file.write_bytes(b"PK"), "not a zip file"),
+        ("model/vocabulary.json", lambda file: file.write_text("{}"), "no tokeniser None"),
+    ],
+)
+def test_a_damaged_search_is_refused_by_its_file(saved, tmp_path, name, damage, reason):
+    folder, catalogue = tmp_path / "search", saved[1]
+    shutil.copytree(saved[0], folder)
+    damage(folder / name)
+    with pytest.raises(DamagedFile, match=rf"(?=.*{folder}/{name}).*({reason}).*save it there"):
+        ProductSearch.load(folder, catalogue)
+
+
+def test_the_app_says_which_folder_to_remove_where_its_search_is_damaged(
+    saved, tmp_path, monkeypatch
+):
+    from mmtutorial import serve
+
+    folder, catalogue = tmp_path / "search", saved[1]
+    shutil.copytree(saved[0], folder)
+    (folder / "search.json").write_text(json.dumps({}))
+    monkeypatch.setattr(serve, "_catalogue", lambda *args: catalogue)
+    with pytest.raises(TutorialError, match=f"remove the folder {folder} and start again: .*json"):
+        serve.load_shop("demo", folder)

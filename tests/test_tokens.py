@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from mmtutorial import TutorialError
 from mmtutorial.exercises.lesson04 import cut
+from mmtutorial.files import DamagedFile
+from mmtutorial.text import load_tokeniser, save_tokeniser
 from mmtutorial.tokens import (
     PADDING,
     UNKNOWN,
@@ -63,6 +65,38 @@ def test_a_tokeniser_survives_json(tokeniser):
     texts = ["Black shoes", "黑色 TEE", ""]
     assert len(again) == len(tokeniser)
     assert (again.encode(texts) == tokeniser.encode(texts)).all()
+
+
+@each_tokeniser
+def test_a_tokeniser_survives_its_file(tokeniser, tmp_path):
+    save_tokeniser(tokeniser, tmp_path / "vocabulary.json")
+    again = load_tokeniser(tmp_path / "vocabulary.json")
+    assert type(again) is type(tokeniser)
+    assert again.get_config() == tokeniser.get_config()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({}, "no tokeniser None; there are BertPieces, Characters, ChineseWords"),
+        ({"kind": "Popen", "word_list": ["rm"], "length": 4}, "no tokeniser 'Popen'"),
+        ({"kind": ["Vocabulary"], "word_list": [], "length": 4}, "no tokeniser .'Vocabulary'"),
+        ({"kind": "Vocabulary", "word_list": ["a"]}, "lacks 'length'"),
+        ({"kind": "Vocabulary", "word_list": "abc", "length": 4}, "word_list is no list of texts"),
+        ({"kind": "Vocabulary", "word_list": [1], "length": 4}, "word_list is no list of texts"),
+        ({"kind": "Vocabulary", "word_list": ["a"], "length": 10**9}, "from 1 to 4,096"),
+        ({"kind": "Vocabulary", "word_list": ["a"], "length": 4, "x": 1}, "argument 'x'"),
+        ({"kind": "WordsAndNgrams", "word_list": ["a"], "length": 4, "buckets": 0}, "buckets is 0"),
+        ({"kind": "BertPieces", "pieces": ["a"], "length": 4, "lowercase": 3}, "lowercase is 3"),
+        ({"kind": "BertPieces", "pieces": ["a"], "length": 4, "lowercase": True}, r"lacks \[PAD\]"),
+    ],
+)
+def test_a_tokeniser_s_file_of_another_form_is_refused(tmp_path, content, reason):
+    (tmp_path / "vocabulary.json").write_text(json.dumps(content))
+    with pytest.raises(
+        DamagedFile, match=rf"vocabulary\.json cannot be read.*{reason}.*train again"
+    ):
+        load_tokeniser(tmp_path / "vocabulary.json", "train again")
 
 
 @each_tokeniser
