@@ -10,6 +10,7 @@ import inspect
 import logging
 import math
 import numbers
+import os
 import platform
 import random
 import sys
@@ -19,10 +20,14 @@ import numpy as np
 from mmtutorial import TutorialError
 
 RESULTS_MIME = "application/vnd.mmtutorial.results+json"
+COPIED = "the queries are copies of titles, so this proves nothing and has no floor"
 
 
 def begin(seed: int) -> None:
     """Seed Python, NumPy and, where the lesson imported it, Keras; print what it runs on.
+
+    The line ``profile`` says whose numbers the lesson's parameters are: ``mmtutorial run`` passes
+    the name of its profile in MMTUTORIAL_PROFILE.
 
     Raises
     ------
@@ -34,6 +39,8 @@ def begin(seed: int) -> None:
             f"SEED is {seed!r}; take a whole number from 0 to {2**32 - 1}, for example SEED = 0"
         )
     seed = int(seed)
+    whole = "full, from this notebook (mmtutorial run: quick, smaller numbers, other results)"
+    print(f"profile {os.environ.get('MMTUTORIAL_PROFILE', whole)}")
     print(f"python  {platform.python_version()}")
     print(f"numpy   {np.__version__}")
     keras = sys.modules.get("keras")
@@ -81,14 +88,16 @@ class Results:
         self.catalogue = catalogue
         self.claims: list[dict] = []
 
-    def record(self, name, value, *, chance=None, floor=None, protocol=""):
+    def record(self, name, value, *, chance=None, floor=None, protocol="", copied=False):
         """Keep one number, and what it has to reach.
 
         ``chance``: what guessing would give (0.0 for a gain, "A beats B by"); ``floor``: the
         least value that keeps the claim, by catalogue name. A catalogue that it does not name
         has to reach three times chance, or half the way from chance to 1 if that is less;
         without a chance above zero its number is kept unchecked. A missed floor is shown and
-        does not raise: whoever tweaks a lesson still reaches its end.
+        does not raise: whoever tweaks a lesson still reaches its end. ``copied``: the number
+        comes from queries that are copies of titles. Matching words would answer them, so the
+        number proves nothing: it gets no floor, and the protocol says why.
 
         Raises
         ------
@@ -124,6 +133,9 @@ class Results:
                 f"the floor of {name!r} on {self.catalogue!r} is {least:g}, and chance gives "
                 f"{chance:g}: guessing would pass it; raise it"
             )
+        if copied:
+            least = None
+            protocol = "; ".join(filter(None, [str(protocol), COPIED]))
         self.claims.append(
             {
                 "name": name,

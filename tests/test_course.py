@@ -37,6 +37,17 @@ def test_begin_prints_what_it_runs_on(capsys):
         assert word in printed
 
 
+@pytest.mark.parametrize(
+    ("passed", "line"), [("quick", "profile quick\n"), (None, "profile full, from this notebook")]
+)
+def test_begin_prints_whose_numbers_it_runs_with(passed, line, capsys, monkeypatch):
+    monkeypatch.delenv("MMTUTORIAL_PROFILE", raising=False)
+    if passed:
+        monkeypatch.setenv("MMTUTORIAL_PROFILE", passed)
+    course.begin(seed=3)
+    assert line in capsys.readouterr().out
+
+
 def test_begin_leaves_keras_alone_where_the_lesson_does_not_use_it():
     code = (
         "from mmtutorial import course; course.begin(0); import sys; print('keras' in sys.modules)"
@@ -77,6 +88,22 @@ def test_an_unknown_catalogue_without_a_chance_is_kept_unchecked(chance):
     claim = recorded("mine", chance=chance, floor={"demo": 0.9})
     assert claim["floor"] is None
     assert claim["holds"] is None
+
+
+@pytest.mark.parametrize("catalogue", ["demo", "mine"])
+def test_queries_copied_from_titles_prove_nothing(catalogue):
+    claim = recorded(catalogue, 0.9, chance=0.01, floor={"demo": 0.3}, protocol="ties", copied=True)
+    assert (claim["value"], claim["chance"]) == (0.9, 0.01)
+    assert claim["floor"] is None
+    assert claim["holds"] is None
+    assert claim["protocol"] == f"ties; {course.COPIED}"
+    results = course.Results(catalogue)
+    results.record("recall", 0.9, chance=0.01, floor={"demo": 0.3}, copied=True)
+    shown = results._repr_mimebundle_()
+    for page in (shown["text/plain"], shown["text/html"]):
+        assert course.COPIED in page
+        assert "–" in page and "✓" not in page
+    assert recorded(catalogue, 0.9, chance=0.01, floor={"demo": 0.3}, copied=False)["holds"]
 
 
 def test_a_number_without_a_floor_is_no_claim():
