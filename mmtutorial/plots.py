@@ -1,8 +1,18 @@
-"""Pictures that lessons share: galleries, curves, heat maps. Each returns its figure or axes."""
+"""Pictures that lessons share: galleries, curves, heat maps. Each returns its figure or axes.
+
+In a notebook, importing this module makes every figure sharp: two pixels for each one of its size.
+"""
+
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
+
+if "ipykernel" in sys.modules:
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("retina")
 
 
 def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
