@@ -6,6 +6,7 @@ stand its tweaked runs and its sweeps. The pages of the lessons get links to one
 """
 
 import json
+import math
 import os
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from mmtutorial.execute import write_text
 from mmtutorial.lesson_page import templates, with_links
 
 LESSON = "[0-9][0-9]_*"
+CARD = 1.55  # a card's picture: how often its height goes into its width
 BROAD_PIXELS = 1280  # figures have two pixels for each one of their size; broader: a row of its own
 
 NOT_RUN = {
@@ -82,7 +84,8 @@ def _ran(results: Path, folder: Path) -> dict | None:
             {
                 **figure,
                 "source": f"{link}/{figure['file']}",
-                "broad": _width(folder / figure["file"]) > BROAD_PIXELS,
+                "size": (size := _size(folder / figure["file"])),
+                "broad": size[0] > BROAD_PIXELS,
             }
             for figure in metrics["figures"]
         ]
@@ -98,19 +101,30 @@ def _ran(results: Path, folder: Path) -> dict | None:
             "memory": "–" if memory is None else f"{memory:,} MB",
             "page": f"{link}/{pages[0]}" if pages else "",
             "figures": figures,
-            "cover": figures[-1] if figures else None,
+            "cover": _cover(figures),
         }
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _width(path: Path) -> int:
-    """The width of a PNG in pixels, from its first bytes; 0 where there is none."""
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height of a PNG in pixels, from its first bytes; zeros where there is none."""
     try:
         with open(path, "rb") as file:
-            return int.from_bytes(file.read(20)[16:], "big")
+            head = file.read(24)
     except OSError:
-        return 0
+        head = b""
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def _cover(figures: list[dict]) -> dict | None:
+    """The figure that fills a card best, of equal ones the last."""
+
+    def misfit(figure):
+        width, height = figure["size"]
+        return abs(math.log(width / height / CARD)) if width and height else math.inf
+
+    return min(reversed(figures), key=misfit, default=None)
 
 
 def _pairs(baseline: list[dict], tweaked: list[dict]) -> list[tuple]:

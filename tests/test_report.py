@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 from nbformat.v4 import new_notebook
+from PIL import Image
 
 from mmtutorial import lesson_page, report
 
@@ -115,14 +116,21 @@ def test_a_lesson_whose_process_was_lost_has_neither_time_nor_memory(tmp_path):
     assert "–" in Page(report.write(tmp_path)).text
 
 
-def test_a_card_for_each_lesson_shows_its_last_figure_and_leads_to_its_page(tmp_path):
-    figures = [{"file": f"figure-0{n}.png", "caption": ""} for n in (1, 2)]
+def test_a_card_for_each_lesson_shows_the_figure_that_fits_it_and_leads_to_its_page(tmp_path):
+    figures = [{"file": f"figure-0{n}.png", "caption": ""} for n in (1, 2, 3)]
     folder = leave(tmp_path, figures=figures)
+    for figure, size in zip(figures, [(90, 10), (30, 20), (20, 50)], strict=True):
+        Image.new("L", size).save(folder / figure["file"])
     (folder / "notebook.html").write_text("")
     text = report.write(tmp_path).read_text("utf-8")
     cards = text[text.index('<ul class="cards">') : text.index("</ul>")]
     assert 'src="demo-quick/06_one_space/figure-02.png"' in cards
     assert 'href="demo-quick/06_one_space/notebook.html"' in cards
+
+
+def test_of_figures_that_fit_alike_the_last_is_shown(tmp_path):
+    leave(tmp_path, figures=[{"file": f"figure-0{n}.png", "caption": ""} for n in (1, 2)])
+    assert Page(report.write(tmp_path)).all("img", "src")[0].endswith("figure-02.png")
 
 
 def test_a_tweaked_run_stands_beside_the_baseline(tmp_path):
