@@ -153,12 +153,11 @@ def check_backend(gpu: bool = False) -> list[Finding]:
         found, _, remedy = str(error).partition("; ")
         return [Finding("Keras backend", "fault", found, remedy)]
     try:
-        with hushed():
-            import keras
+        import keras
 
-            from mmtutorial.devices import devices, has_gpu, require_gpu
+        from mmtutorial.devices import devices, has_gpu, require_gpu
 
-            found = ", ".join(devices())
+        found = ", ".join(devices())
         findings = [Finding("Keras backend", "ok", f"Keras {keras.__version__} on {chosen}")]
     except Exception as error:  # a broken installation can fail in any way
         return [
@@ -178,21 +177,6 @@ def check_backend(gpu: bool = False) -> list[Finding]:
     except TutorialError as error:
         found, _, remedy = str(error).partition("; ")
     return [*findings, Finding("device", "fault", found, remedy)]
-
-
-@contextlib.contextmanager
-def hushed():
-    """Keep TensorFlow's start-up lines, which no log level silences, out of the table."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def check_versions(lock: Path) -> list[Finding]:

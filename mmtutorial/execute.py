@@ -6,7 +6,6 @@ ends. Progress goes out as JSON lines. What the lesson leaves is gathered in a f
 final place and moved there at the end, so that a kill at any moment leaves the old or the new.
 """
 
-import base64
 import itertools
 import json
 import os
@@ -21,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from mmtutorial.course import RESULTS_MIME, holds, number
+from mmtutorial.lesson_page import save_figures, save_html
 from mmtutorial.lessons import read_notebook
 
 START_SECONDS = 120
@@ -193,31 +193,6 @@ def broken_claims(claims: list[dict], strict: bool) -> str:
         for claim in claims
         if strict and claim["promised"] and holds(claim["value"], claim["floor"]) is False
     )
-
-
-def save_figures(notebook, folder: Path) -> list[dict]:
-    """Write every PNG output as figure-NN.png; its caption is the nearest heading above it."""
-    figures, heading = [], ""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            headings = re.findall(r"^#{1,6} +(.+?) *$", cell.source, flags=re.MULTILINE)
-            heading = headings[-1] if headings else heading
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                file = f"figure-{len(figures) + 1:02d}.png"
-                (folder / file).write_bytes(base64.b64decode(output.data["image/png"]))
-                figures.append({"file": file, "caption": heading.replace("`", "")})
-    return figures
-
-
-def save_html(notebook, path: Path) -> None:
-    """The executed notebook as a page that a browser shows."""
-    from nbconvert import HTMLExporter
-    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
-
-    tidy = CoalesceStreamsPreprocessor(enabled=True)  # of a progress bar, only the last state
-    page, _ = HTMLExporter(preprocessors=[tidy]).from_notebook_node(notebook)
-    path.write_text(page, encoding="utf-8")
 
 
 def _peak_memory_mb() -> int | None:

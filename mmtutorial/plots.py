@@ -1,8 +1,18 @@
-"""Pictures that lessons share: galleries, curves, heat maps. Each returns its figure or axes."""
+"""Pictures that lessons share: galleries, curves, heat maps. Each returns its figure or axes.
+
+In a notebook, importing this module makes every figure sharp: two pixels for each one of its size.
+"""
+
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
+
+if "ipykernel" in sys.modules:
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("retina")
 
 
 def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
@@ -18,7 +28,7 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
     titles = None if titles is None else list(titles)
     columns = min(columns, len(photos))
     rows = -(-len(photos) // columns)
-    height = width * 4 / 3 + (0.42 if titles is not None else 0.06)
+    height = width * 4 / 3 + (0.46 if titles is not None else 0.06)
     figure, axes = plt.subplots(
         rows, columns, figsize=(columns * width, rows * height), squeeze=False, layout="constrained"
     )
@@ -30,7 +40,7 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
             continue
         axis.imshow(photos[place])
         if titles is not None:
-            axis.set_title(_wrap(titles[place]), fontsize=6)
+            axis.set_title(_wrap(titles[place]), fontsize=7)
         if marks is not None and marks[place]:
             axis.set_frame_on(True)
             for spine in axis.spines.values():

@@ -1,186 +1,194 @@
 """``results/index.html``: every lesson that ran, its numbers, its figures, its time and memory.
 
-One page of plain HTML and CSS that needs no network, made from the ``metrics.json`` files below
-the results folder, so that it is right after every lesson and after a run that was cut short.
+One page of plain HTML and CSS that needs no network, made from what lies below the results
+folder, so that it is right after every lesson and after a run that was cut short. Beside a lesson
+stand its tweaked runs and its sweeps. The pages of the lessons get links to one another.
 """
 
 import json
+import math
+import os
 from pathlib import Path
 from urllib.parse import quote
 
 from mmtutorial.course import mark, number
 from mmtutorial.execute import write_text
+from mmtutorial.lesson_page import templates, with_links
 
-PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>mmtutorial: results</title>
-<style>
-:root { --ink: #22262b; --soft: #667080; --line: #e3e6ea; --good: #2a7a3b; --bad: #b3261e;
-  --accent: #3a6ea5; }
-* { box-sizing: border-box; }
-body { margin: 0; background: #f6f7f9; color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-h1 { margin: 0; font-size: 1.7rem; }
-h2 { margin: 2.5rem 0 .75rem; font-size: 1.25rem; }
-h3 { margin: 0; font-size: 1.15rem; }
-p { margin: .25rem 0; }
-a { color: var(--accent); }
-.soft { color: var(--soft); }
-.scroll { overflow-x: auto; }
-article, nav { background: #fff; border: 1px solid var(--line); border-radius: 10px;
-  padding: 1rem 1.25rem; margin: 0 0 1rem; }
-article > header { display: flex; flex-wrap: wrap; gap: .25rem .9rem; align-items: baseline; }
-.number { color: var(--soft); font-variant-numeric: tabular-nums; }
-.passed { color: var(--good); }
-.failed { color: var(--bad); }
-.status { font-size: .85rem; font-weight: 600; }
-table { border-collapse: collapse; width: 100%; margin: .6rem 0; font-size: .93rem; }
-th { color: var(--soft); font-weight: 500; text-align: right; }
-th, td { padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; }
-td { text-align: right; font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child { text-align: left; min-width: 11rem; }
-td small { display: block; color: var(--soft); }
-td.value { font-weight: 600; }
-nav table { margin: 0; }
-nav th:first-child, nav td:first-child { min-width: 9rem; }
-pre { background: #fbeeed; border-radius: 6px; padding: .7rem .9rem; overflow-x: auto;
-  font-size: .82rem; line-height: 1.4; }
-details summary { cursor: pointer; color: var(--accent); margin: .4rem 0; }
-.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr));
-  gap: 1rem; align-items: start; }
-figure { margin: 0; }
-figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
-figcaption { color: var(--soft); font-size: .85rem; text-align: center; margin-top: .3rem; }
-@media (max-width: 36rem) {
-  article, nav { padding: .8rem .9rem; }
-  nav th:last-child, nav td:last-child { display: none; }
-  .claims thead { display: none; }
-  .claims tr { display: grid; grid-template-columns: 1fr 1fr 1fr 1.4rem;
-    border-bottom: 1px solid var(--line); padding: .35rem 0; }
-  .claims td { border: 0; padding: .1rem 0; text-align: left; white-space: nowrap; }
-  .claims td:first-child { grid-column: 1 / -1; white-space: normal; }
-  .claims td[data-name]::before { content: attr(data-name) " "; color: var(--soft);
-    font-weight: 400; font-size: .75rem; }
+LESSON = "[0-9][0-9]_*"
+CARD = 1.55  # a card's picture: how often its height goes into its width
+BROAD_PIXELS = 1280  # figures have two pixels for each one of their size; broader: a row of its own
+
+NOT_RUN = {
+    **{"status": "not run", "time": "–", "memory": "–", "page": "", "error": ""},
+    **{"claims": [], "figures": [], "cover": None, "kept": 0, "checked": 0},
 }
-</style>
-</head>
-<body>
-<main>
-<h1>mmtutorial: results</h1>
-<p class="soft">What each lesson measured. ✓ reaches its floor, ✗ does not, – carries no claim;
-chance is what guessing would give.</p>
-{% for run in runs %}
-<section>
-<h2>{{ run.dataset }} catalogue, {{ run.profile }} profile</h2>
-<nav class="scroll" aria-label="lessons of this run">
-<table>
-<thead><tr><th>lesson</th><th>status</th><th>claims</th><th>time</th><th>memory</th></tr></thead>
-<tbody>
-{% for one in run.lessons %}
-<tr><td><a href="#{{ one.anchor }}">{{ one.number }} {{ one.title }}</a></td>
-<td class="{{ one.status }}">{{ one.status }}</td>
-<td>{{ one.kept }} of {{ one.checked }}</td>
-<td>{{ one.time }}</td><td>{{ one.memory }}</td></tr>
-{% endfor %}
-</tbody>
-</table>
-</nav>
-{% for one in run.lessons %}
-<article id="{{ one.anchor }}">
-<header>
-<h3><span class="number">{{ one.number }}</span> {{ one.title }}</h3>
-<span class="status {{ one.status }}">{{ one.status }}</span>
-<span class="soft">{{ one.time }}, {{ one.memory }}</span>
-{% if one.page %}<a href="{{ one.page }}">executed notebook</a>{% endif %}
-</header>
-{% if one.error %}<pre>{{ one.error }}</pre>{% endif %}
-{% if one.claims %}
-<div class="scroll">
-<table class="claims">
-<thead><tr><th>result</th><th>value</th><th>chance</th><th>floor</th><th></th></tr></thead>
-<tbody>
-{% for claim in one.claims %}
-<tr><td>{{ claim.name }}{% if claim.protocol %}<small>{{ claim.protocol }}</small>{% endif %}</td>
-<td class="value" data-name="value">{{ number(claim.value) }}</td>
-<td data-name="chance">{{ number(claim.chance) }}</td>
-<td data-name="floor">{{ number(claim.floor) }}</td>
-<td class="{{ 'failed' if claim.holds is false else 'passed' }}">{{ mark(claim.holds) }}</td></tr>
-{% endfor %}
-</tbody>
-</table>
-</div>
-{% endif %}
-{% if one.figures %}
-<details open>
-<summary>{{ one.figures | length }} figure{{ "s" if one.figures | length > 1 }}</summary>
-<div class="figures">
-{% for figure in one.figures %}
-<figure><a href="{{ figure.source }}"><img src="{{ figure.source }}" loading="lazy"
-alt="{{ figure.caption or 'figure' }}"></a><figcaption>{{ figure.caption }}</figcaption></figure>
-{% endfor %}
-</div>
-</details>
-{% endif %}
-</article>
-{% endfor %}
-</section>
-{% else %}
-<p>No lesson has run yet: <code>mmtutorial run</code>.</p>
-{% endfor %}
-</main>
-</body>
-</html>
-"""
 
 
 def write(results: Path) -> Path:
-    """Make ``results``/index.html from the metrics of all lessons below it; its path."""
-    from jinja2 import Environment
-
-    page = Environment(autoescape=True, trim_blocks=True).from_string(PAGE)
-    text = page.render(runs=_runs(results), number=number, mark=mark)
-    write_text(results / "index.html", text)
+    """Make ``results``/index.html of all runs below it, link their pages; its path."""
+    runs = _runs(results)
+    page = templates().get_template("index.html")
+    write_text(results / "index.html", page.render(runs=runs, number=number, mark=mark))
+    for run in runs:
+        _link_pages(results, run)
     return results / "index.html"
 
 
 def _runs(results: Path) -> list[dict]:
     """One entry a run (dataset and profile), its lessons in order of number."""
-    runs: dict[Path, dict] = {}
-    for path in sorted(results.glob("*/[0-9][0-9]_*/metrics.json")):
-        folder = path.parent
-        try:
-            metrics = json.loads(path.read_text("utf-8"))
-            run = {"dataset": metrics["dataset"], "profile": metrics["profile"], "lessons": []}
-            lesson = _lesson(metrics, folder, quote(folder.relative_to(results).as_posix()))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # not one of ours, or of an older version: the page is made all the same
-        runs.setdefault(folder.parent, run)["lessons"].append(lesson)
-    return list(runs.values())
+    runs = []
+    for folder in sorted(results.glob("[!.]*/")):
+        places = [folder.glob(f"{part}{LESSON}") for part in ("", "tweaked/", "sweeps/")]
+        names = sorted({place.name for found in places for place in found})
+        lessons = [one for name in names if (one := _lesson(results, folder, name))]
+        if lessons:
+            first = lessons[0]
+            runs.append(
+                {"dataset": first["dataset"], "profile": first["profile"], "lessons": lessons}
+            )
+    return runs
 
 
-def _lesson(metrics: dict, folder: Path, link: str) -> dict:
-    memory = metrics["peak_memory_mb"]
-    checked = [claim["holds"] for claim in metrics["claims"] if claim["holds"] is not None]
-    pages = [name for name in ("notebook.html", "notebook.ipynb") if (folder / name).exists()]
-    return {
-        **metrics,
-        "number": metrics["lesson"][:2],
-        "anchor": link.replace("/", "-").replace("%", ""),
-        "kept": sum(checked),
-        "checked": len(checked),
-        "time": duration(metrics["seconds"]),
-        "memory": "–" if memory is None else f"{memory:,} MB",
-        "page": f"{link}/{pages[0]}" if pages else "",
-        "figures": [
-            {**figure, "source": f"{link}/{figure['file']}"} for figure in metrics["figures"]
-        ],
+def _lesson(results: Path, run: Path, name: str) -> dict | None:
+    """One lesson of a run with its tweaked runs and its sweeps; None where there is nothing."""
+    baseline = _ran(results, run / name)
+    tweaked = [
+        {
+            **one,
+            "setting": ", ".join(f"{name} = {value}" for name, value in one["changed"].items()),
+            "pairs": _pairs(baseline["claims"] if baseline else [], one["claims"]),
+        }
+        for folder in sorted(run.glob(f"tweaked/{name}/[!.]*"))
+        if (one := _ran(results, folder)) and one.get("changed")
+    ]
+    swept = [
+        _sweep(results, path.parent) for path in sorted(run.glob(f"sweeps/{name}/*/sweep.csv"))
+    ]
+    if baseline is None:  # the lesson itself has not run, and has a place all the same
+        others = [*run.glob(f"tweaked/{name}/*"), *run.glob(f"sweeps/{name}/*/*")]
+        found = next((one for folder in others if (one := _ran(results, folder))), None)
+        baseline = found and {**found, **NOT_RUN}
+    return baseline and {**baseline, "folder": run / name, "tweaked": tweaked, "sweeps": swept}
+
+
+def _ran(results: Path, folder: Path) -> dict | None:
+    """What one executed notebook left; None where it is not ours, or of an older version."""
+    link = quote(folder.relative_to(results).as_posix())
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+        checked = [claim["holds"] for claim in metrics["claims"] if claim["holds"] is not None]
+        memory = metrics["peak_memory_mb"]
+        pages = [name for name in ("notebook.html", "notebook.ipynb") if (folder / name).exists()]
+        figures = [
+            {
+                **figure,
+                "source": f"{link}/{figure['file']}",
+                "size": (size := _size(folder / figure["file"])),
+                "broad": size[0] > BROAD_PIXELS,
+            }
+            for figure in metrics["figures"]
+        ]
+        return {
+            **{key: metrics[key] for key in ("dataset", "profile", "title", "status", "error")},
+            "changed": metrics.get("changed"),
+            "claims": metrics["claims"],
+            "number": metrics["lesson"][:2],
+            "anchor": link.replace("/", "-").replace("%", ""),
+            "kept": sum(checked),
+            "checked": len(checked),
+            "time": duration(metrics["seconds"]),
+            "memory": "–" if memory is None else f"{memory:,} MB",
+            "page": f"{link}/{pages[0]}" if pages else "",
+            "figures": figures,
+            "cover": _cover(figures),
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height of a PNG in pixels, from its first bytes; zeros where there is none."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(24)
+    except OSError:
+        head = b""
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def _cover(figures: list[dict]) -> dict | None:
+    """The figure that fills a card best, of equal ones the last."""
+
+    def misfit(figure):
+        width, height = figure["size"]
+        return abs(math.log(width / height / CARD)) if width and height else math.inf
+
+    return min(reversed(figures), key=misfit, default=None)
+
+
+def _pairs(baseline: list[dict], tweaked: list[dict]) -> list[tuple]:
+    """Each number of a tweaked run: its name, the baseline's value, its own, the difference."""
+    before = {claim["name"]: claim["value"] for claim in baseline}
+    return [
+        (name, before.get(name), value, _signed(value, before.get(name)))
+        for name, value in ((claim["name"], claim["value"]) for claim in tweaked)
+    ]
+
+
+def _signed(value: float, before: float | None) -> str:
+    if before is None:
+        return "–"
+    text = number(abs(value - before))
+    return f"{'−' if value < before else '+'}{text}" if value != before else "0"
+
+
+def _sweep(results: Path, folder: Path) -> dict:
+    link = quote(folder.relative_to(results).as_posix())
+    tables = [
+        {"name": name, "source": f"{link}/{name}"}
+        for name in ("means.csv", "sweep.csv")
+        if (folder / name).exists()
+    ]
+    figure = f"{link}/sweep.png" if (folder / "sweep.png").exists() else ""
+    return {"names": folder.name.replace("-", ", "), "tables": tables, "figure": figure}
+
+
+def _link_pages(results: Path, run: dict) -> None:
+    """Give every page of a run its links: the index, the lessons before and after it."""
+    main = [one for one in run["lessons"] if one["page"].endswith(".html")]
+    for place, one in enumerate(main):
+        previous = main[place - 1] if place else None
+        after = main[place + 1] if place + 1 < len(main) else None
+        _link(results, one["folder"] / "notebook.html", previous=previous, next=after)
+    for one in run["lessons"]:
+        folder, baseline = one["folder"], one if one in main else None
+        for part in ("tweaked", "sweeps"):
+            for path in (folder.parent / part / folder.name).rglob("notebook.html"):
+                _link(results, path, baseline=baseline)
+
+
+def _link(results: Path, path: Path, **others) -> None:
+    def href(target: Path) -> str:
+        return quote(Path(os.path.relpath(target, path.parent)).as_posix())
+
+    links = {
+        name: {
+            "href": href(one["folder"] / "notebook.html"),
+            "text": f"{one['number']} {one['title']}",
+        }
+        for name, one in others.items()
+        if one
     }
+    template = templates().get_template("links.html")
+    top, bottom = (
+        template.render(up=href(results / "index.html"), place=place, label=label, **links)
+        for place, label in (("top", "Lessons"), ("bottom", "Lessons, at the end"))
+    )
+    old = path.read_text("utf-8")
+    new = with_links(old, top, bottom)
+    if new != old:
+        write_text(path, new)
 
 
 def duration(seconds: float | None) -> str:

@@ -21,7 +21,6 @@ import numpy as np
 
 from mmtutorial import TutorialError
 from mmtutorial.app import MAX_BYTES
-from mmtutorial.checks import hushed
 from mmtutorial.datasets.folder import build_once
 from mmtutorial.files import DamagedFile
 from mmtutorial.lessons import find_lessons, plan, read_profiles, select
@@ -89,8 +88,6 @@ def _check_port(port):
 
 def build(dataset, model=None) -> Path:
     """Make the search for a catalogue, or find it in the cache: its folder, for ``load_shop``."""
-    with hushed():
-        import keras  # noqa: F401 - what is imported below needs it
     from mmtutorial.search import ProductSearch
 
     settings = _lesson_settings(dataset)
@@ -124,8 +121,6 @@ def build(dataset, model=None) -> Path:
 
 def load_shop(dataset, home, model=None):
     """The ``ProductSearch`` that ``build`` left in ``home``."""
-    with hushed():
-        import keras  # noqa: F401
     from mmtutorial.search import ProductSearch
 
     load_retriever = None  # the usual one
