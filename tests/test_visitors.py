@@ -22,7 +22,7 @@ import pytest
 from mmtutorial import serve
 
 pytest.importorskip("voila")
-from mmtutorial import visitors  # noqa: E402 - it needs voila
+from mmtutorial import visitors
 
 MOST = 2
 SERVER = """
