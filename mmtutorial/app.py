@@ -734,6 +734,7 @@ class _Card(VBox):
     def show(self, shown):
         self.owner._hide(self, shown is None)
         if shown is None:
+            self.face.value = self.more.tooltip = ""
             return
         product, why = shown
         self.row = int(product["row"])

@@ -22,7 +22,7 @@ ORDER = [
     "indexes", "hybrid", "store",
     "metrics", "base_model", "benchmark",
     "plots", "checks", "course", "exercises", "lessons", "execute", "report", "runner",
-    "sweep", "app", "serve", "cli",
+    "sweep", "app", "visitors", "serve", "cli",
 ]  # fmt: skip
 
 
