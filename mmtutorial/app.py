@@ -142,6 +142,11 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
         "another one",
         "“{name}”展开后超过 {most} 百万像素：请缩小它，或换一张",
     ),
+    "silent": (
+        "There is no answer: this page was left for too long, or the shop is closed. Load the "
+        "page again.",
+        "没有回应：页面闲置太久，或商店已关闭。请重新加载页面。",
+    ),
     "full": (
         "The shop is full: every place for a visitor is taken. Try again in a minute.",
         "商店已满，请一分钟后再试。",
@@ -697,6 +702,7 @@ class SearchPage(VBox):
         """Show a sentence; beside it lies what the page's own script has to say."""
         data = {
             "large": self.says("large", name="{name}", size="{size}", most=MAX_BYTES // 1_000_000),
+            "silent": self.says("silent"),
             "from": self.says("from", name="{name}"),
             "to": self.says("to", name="{name}"),
         }

@@ -321,6 +321,15 @@ body.dropping .shop { outline: 3px dashed #2f5f8f; outline-offset: -6px; }
     dropped = null;
     this.dispatchEvent(new Event("change"));
   };
+  addEventListener("change", (event) => {
+    if (!event.target.closest(".shop .bar input")) return;
+    const heading = document.querySelector(".shop .heading"), before = heading.innerHTML;
+    setTimeout(() => {  // the kernel has ended: the list on show is none of this query's
+      if (heading.innerHTML !== before) return;
+      document.querySelector(".shop").classList.add("busy");
+      status().textContent = status().dataset.silent;
+    }, 10_000);
+  });
   addEventListener("click", (event) => {  // another list: start at its top
     if (event.target.closest(".shop .card button, .shop .pages button"))
       document.querySelector(".shop .heading").scrollIntoView();

@@ -745,6 +745,15 @@ def test_the_earlier_list_is_pale_and_busy_while_a_search_runs(browser, served):
     assert first[0] == "Searching for “black hat” …" and first[1:] == ["true", 0.25]
     assert last[0] == "Results for “black hat”"
     view.wait_for_function("document.querySelector('.shop .found').ariaBusy === 'false'")
+
+    view.evaluate("""() => fetch("/voila/api/shutdown/" + JSON.parse(
+      document.getElementById("jupyter-config-data").textContent).kernelId, { method: "POST" })""")
+    view.fill(".shop .bar input", "red hat")
+    view.keyboard.press("Enter")
+    wait_for(view, "[role=status]", "There is no answer")
+    assert (
+        view.evaluate("getComputedStyle(document.querySelector('.shop .grid')).opacity") == "0.25"
+    )
     view.close()
 
 
@@ -760,8 +769,9 @@ def test_a_page_that_is_closed_ends_its_kernel_and_another_site_gets_none(browse
     time.sleep(3)  # the next one is started
     before = kernels()
     other = browser.new_page()
+    other.goto(f"data:text/html,<a href='{served.address}/'>a link</a>")
     with other.expect_response(served.address + "/") as answer:
-        other.goto(f"data:text/html,<iframe src='{served.address}/'></iframe>")
+        other.click("text=a link")
     assert answer.value.status == 403
     view.close(run_before_unload=True)
     end = time.monotonic() + 30
