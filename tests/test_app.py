@@ -292,7 +292,7 @@ def test_markup_has_no_word_and_nothing_is_proposed(page, monkeypatch, known):
     """Even where the model can cut any word into pieces that it knows."""
     if known:
         monkeypatch.setattr(page, "_knows", lambda text: True)
-    ask(page, "<script>tea(1)</script>")
+    ask(page, "<script>teee(1)</script>")
     assert said(page).startswith("No title has a word of") and "did you mean" not in said(page)
     assert shown(page) == []
 
