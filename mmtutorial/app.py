@@ -7,7 +7,6 @@ Whatever comes from a visitor or a catalogue is escaped before it is markup.
 
 import base64
 import contextlib
-import difflib
 import html
 import io
 import re
@@ -37,17 +36,143 @@ from mmtutorial import TutorialError
 from mmtutorial.datasets.folder import decode
 from mmtutorial.tokens import chinese_words, words
 
-FILTERS = {  # column → what the page calls it
-    "article_type": "Article type",
-    "brand": "Brand",
-    "colour": "Colour",
-    "gender": "For",
-}
+FILTERS = ("article_type", "brand", "colour", "gender")
+MOST_VALUES = 50  # of a filter's menu, the commonest: nobody reads hundreds
 READ = ("article_type", "colour", "gender", "pattern", "usage", "season", "brand")
 LONGEST_QUERY = 200  # characters
+CHINESE_LETTER = "[\u4e00-\u9fff]"
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 MAX_BYTES = 15_000_000  # of an uploaded file: a phone's photo has 3 to 8 million
 MAX_PIXELS = 60_000_000  # a small file can unpack to gigabytes: its header tells before it does
+FUNCTION_WORDS = frozenset(  # they say nothing about a product, whatever is spelt like them
+    re.findall(r"\w+", "a an and any at by for from i in is it me my of on or some the to with")
+)
+
+# What the page says ----------------------------------------------------------------------------
+
+SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays as it is there
+    "shop": ("{name} shop", "{name} 商店"),
+    "ask": ("What are you looking for?", "您想找什么？"),
+    "search": ("Search", "搜索"),
+    "add photo": ("Add a photo", "添加照片"),
+    "remove photo": ("Remove photo", "移除照片"),
+    "words": ("words", "文字"),
+    "photo": ("photo", "照片"),
+    "mixing": ("More words or more photo", "文字与照片的比重"),
+    "language": ("Language", "语言"),
+    "filters": ("Filters", "筛选"),
+    "any": ("{name}: any", "{name}：不限"),
+    "commonest": (
+        "{name}: the {most} commonest of {total:,}; type any other in the search.",
+        "{name}：仅列出最常见的 {most} 个（共 {total:,} 个），其他的请输入搜索框。",
+    ),
+    "clear": ("Clear filters", "清除筛选"),
+    "article_type": ("Article type", "商品类型"),
+    "brand": ("Brand", "品牌"),
+    "colour": ("Colour", "颜色"),
+    "gender": ("For", "适用人群"),
+    "pattern": ("Pattern", "图案"),
+    "usage": ("Usage", "场合"),
+    "season": ("Season", "季节"),
+    "price": ("Price", "价格"),
+    "from": ("{name}, from", "{name}，最低"),
+    "to": ("{name}, to", "{name}，最高"),
+    "narrow": ("Show only these", "只看这些"),
+    "back": ("← Back", "← 返回"),
+    "previous": ("← Previous", "← 上一页"),
+    "next": ("Next →", "下一页 →"),
+    "place": (
+        "{total:,} products, page {page} of {pages:,}",
+        "{total:,} 件商品，第 {page}/{pages:,} 页",
+    ),
+    "similar": ("Similar", "相似商品"),
+    "similar to": ("Similar to {title}", "与 {title} 相似"),
+    "why": ("Why?", "为什么？"),
+    "its photo": ("its photo", "照片"),
+    "its title": ("its title", "标题"),
+    "not given": ("{value}? not given", "{value}？未注明"),
+    "other": ("{has}, not {value}", "{has}，不是 {value}"),
+    "all products": ("All products", "全部商品"),
+    "searching": ("Searching …", "正在搜索……"),
+    "searching for": ("Searching for {what} …", "正在搜索{what}……"),
+    "results": ("Results for {what}", "{what}的搜索结果"),
+    "your photo": ("your photo", "您的照片"),
+    "both": ("{words} and your photo", "{words}和您的照片"),
+    "read as": ("read as: {words}", "理解为：{words}"),
+    "nothing": ("Nothing found", "没有找到商品"),
+    "hint": (
+        "Type what you are looking for, or add a photo.",
+        "请输入想找的商品，或添加一张照片。",
+    ),
+    "none passes": (
+        "No product passes these filters: clear one of them.",
+        "没有符合筛选条件的商品：请清除一个条件。",
+    ),
+    "no word": (
+        "No title has a word of “{text}”: try other words.",
+        "没有标题含有“{text}”中的词：请换别的词。",
+    ),
+    "no word, close": (
+        "No title has a word of “{text}”: did you mean {close}?",
+        "没有标题含有“{text}”中的词：您是不是要找 {close}？",
+    ),
+    "unknown": ("No title has “{word}”.", "没有标题含有“{word}”。"),
+    "unknown, close": (
+        "No title has “{word}”: did you mean {close}?",
+        "没有标题含有“{word}”：您是不是要找 {close}？",
+    ),
+    "too long": (
+        "{length} characters are too many: describe it in up to {most}",
+        "{length} 个字符太多了：请用不超过 {most} 个字符描述",
+    ),
+    "trouble": (
+        "Something went wrong here. Try again, or ask for something else.",
+        "出了点问题。请重试，或搜索别的商品。",
+    ),
+    "large": (
+        "“{name}” has {size} MB; a photo may have {most}: make it smaller, or take another one",
+        "“{name}”有 {size} MB，照片最多 {most} MB：请缩小它，或换一张",
+    ),
+    "no photo": (
+        "“{name}” is no photo that can be read: take one of {formats}",
+        "“{name}”不是可以读取的照片：请选择 {formats} 格式",
+    ),
+    "many pixels": (
+        "“{name}” would unpack to more than {most} million pixels: make it smaller, or take "
+        "another one",
+        "“{name}”展开后超过 {most} 百万像素：请缩小它，或换一张",
+    ),
+    "silent": (
+        "There is no answer: this page was left for too long, or the shop is closed. Load the "
+        "page again.",
+        "没有回应：页面闲置太久，或商店已关闭。请重新加载页面。",
+    ),
+    "full": (
+        "The shop is full: every place for a visitor is taken. Try again in a minute.",
+        "商店已满，请一分钟后再试。",
+    ),
+    "foreign": (
+        "Another site's page asked for the shop. The shop opens only when you ask for it yourself.",
+        "这个请求来自其他网站的页面。请您自己打开商店。",
+    ),
+    "open": ("Open the shop", "打开商店"),
+    "unusable": ("“{name}” cannot be used: {why}", "“{name}”无法使用：{why}"),
+}
+ENGLISH, CHINESE = 0, 1
+
+
+def say(key, language=ENGLISH, **values):
+    """What the page says under ``key`` of ``SAYS``, in that language."""
+    return SAYS[key][language].format(**values)
+
+
+class _Said(TutorialError):
+    """A fault that a page can say in its visitor's language; as a text it is English."""
+
+    def __init__(self, key, **values):
+        super().__init__(say(key, **values))
+        self.key, self.values = key, values
+
 
 # What a query says -----------------------------------------------------------------------------
 
@@ -88,6 +213,7 @@ class QueryReader:
         columns = [column for column in READ if column in table]
         titles = [title.casefold().split() for title in table["title"]]
         self.known = Counter(word for title in table["title"] for word in words(title))
+        self._spellings = {_spelling([word]) for word in self.known}
         self.values = {}  # spelling → (column, value)
         for column in columns:
             for value in table[column][table[column] != ""].value_counts().index:
@@ -103,32 +229,81 @@ class QueryReader:
 
     def attributes(self, query):
         """The attribute values that a query names: ``[(column, value), …]`` in their order."""
-        found, tokens, start = [], words(query), 0
+        return list(dict.fromkeys(named for _, named in self._read(query) if named))
+
+    def _read(self, query):
+        """A query's words, in groups that name a value, and alone: ``(words, value or None)``."""
+        tokens, start = words(query), 0
         while start < len(tokens):
             for stop in range(start + 5, start, -1):  # the longest name first: navy blue, blue
-                named = self.values.get(_spelling(tokens[start:stop]))
+                named = self._named(tokens[start:stop])
                 if named:
                     break
-            if named and named not in found:
-                found.append(named)
-            start = stop if named else start + 1
-        return found
+            stop = stop if named else start + 1
+            yield tokens[start:stop], named
+            start = stop
+
+    def _named(self, tokens):
+        """The value that these words name together, or None.
+
+        A function word names no value but one that is spelt exactly so: with a shop's "Fors Work
+        lamp" in three colours, "pan for pasta" would ask for a work lamp, as "for" is the singular
+        of "fors".
+        """
+        named = self.values.get(_spelling(tokens))
+        if named and FUNCTION_WORDS.issuperset(tokens) and words(named[1]) != tokens:
+            return None
+        return named
 
     def translated(self, query):
         """A query with Chinese in it, in the words of the English titles; any other as it is."""
-        if not self.english or not re.search("[\u4e00-\u9fff]", query):
+        if not self.english or not re.search(CHINESE_LETTER, query):
             return query
         english = [self.english.get(word, word) for word in chinese_words(query)]
         return " ".join(dict.fromkeys(english))  # T恤 is cut in two, both a t-shirt
 
-    def close_to(self, query):
-        """For each word of a query that no title has, the commonest of those spelt much like it."""
-        close = [
-            difflib.get_close_matches(word, self.known, 3, 0.7)
-            for word in words(query)
-            if word not in self.known
+    def unknown(self, query):
+        """The words of a query that no title and no attribute's value has: word → the one meant.
+
+        The one meant is the title word with the fewest edits, the commonest of several; "" where
+        none is near enough: one edit for a word of 4 letters, two from 8 on. Markup has none.
+        """
+        unknown = [
+            word
+            for (word, *_), named in self._read(query)
+            if not named
+            and word not in FUNCTION_WORDS
+            and _spelling([word]) not in self._spellings
+            and (self.english or not re.search(CHINESE_LETTER, word))  # no words without spaces
         ]
-        return [max(names, key=self.known.get) for names in close if names]
+        markup = re.search("<[^>]*>", query)
+        return {word: "" if markup else self._nearest(word) for word in unknown}
+
+    def _nearest(self, word):
+        most = 0 if len(word) < 4 else 1 if len(word) < 8 else 2
+        near = []
+        for other, count in self.known.items():
+            if len(other) > 2 and abs(len(other) - len(word)) <= most:
+                distance = _edits(word, other)
+                if distance <= most:
+                    near.append((distance, -count, other))
+        return min(near)[2] if near else ""
+
+
+def _edits(a, b):
+    """How many letters to insert, leave out, change, or swap with the next, from ``a`` to ``b``.
+
+    The optimal string alignment distance: Damerau 1964, each letter edited at most once.
+    """
+    before, row = [], [*range(len(b) + 1)]
+    for i, x in enumerate(a, 1):
+        before, above, row = row, before, [i]
+        for j, y in enumerate(b, 1):
+            cost = min(before[j] + 1, row[-1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and (x, y) == (b[j - 2], a[i - 2]):
+                cost = min(cost, above[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def _spelling(tokens):
@@ -145,28 +320,20 @@ def read_upload(content, name):
     that is none of ``FORMATS`` whatever its name says, and for more than ``MAX_PIXELS``.
     """
     if len(content) > MAX_BYTES:
-        raise TutorialError(
-            f"“{name}” has {len(content) / 1e6:.0f} MB; a photo may have {MAX_BYTES / 1e6:.0f}: "
-            "make it smaller, or take another one"
-        )
+        raise _Said("large", name=name, size=round(len(content) / 1e6), most=round(MAX_BYTES / 1e6))
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             pixels = image.width * image.height
     except Image.DecompressionBombError:
         pixels = np.inf
     except Exception:  # Pillow raises many kinds on broken files
-        raise TutorialError(
-            f"“{name}” is no photo that can be read: take one of {', '.join(FORMATS)}"
-        ) from None
+        raise _Said("no photo", name=name, formats=", ".join(FORMATS)) from None
     if pixels > MAX_PIXELS:
-        raise TutorialError(
-            f"“{name}” would unpack to more than {MAX_PIXELS / 1e6:.0f} million pixels: make it "
-            "smaller, or take another one"
-        )
+        raise _Said("many pixels", name=name, most=round(MAX_PIXELS / 1e6))
     try:
         return decode(content)
     except TutorialError as fault:
-        raise TutorialError(f"“{name}” cannot be used: {fault}") from fault
+        raise _Said("unusable", name=name, why=fault) from fault
 
 
 # What a page shows ------------------------------------------------------------------------------
@@ -190,14 +357,14 @@ def card(product, photo, title, why=""):
     )
 
 
-def why_found(product, score, parts, attributes):
+def why_found(product, score, parts, attributes, language=ENGLISH):
     """Why a product was found, as a ``<details>``: parts of its score, attributes that agree.
 
     ``parts`` has ``photo`` and ``title``, which add up to ``score``; ``attributes`` are those
     asked for, ``[(column, value), …]``.
     """
     bars = "".join(
-        f'<tr><td>its {name}</td><td><i class="{name}-part" style="width: '
+        f'<tr><td>{say(f"its {name}", language)}</td><td><i class="{name}-part" style="width: '
         f'{100 * max(0, min(1, parts[name])):.0f}%"></i></td><td>{parts[name]:.2f}</td></tr>'
         for name in ("photo", "title")
     )
@@ -205,11 +372,15 @@ def why_found(product, score, parts, attributes):
     for column, value in attributes:
         has = product[column]
         sign = "–" if has == "" else "✓" if has.casefold() == value.casefold() else "✗"
-        said = {"✓": value, "–": f"{value}? not given", "✗": f"{has}, not {value}"}[sign]
+        said = {
+            "✓": value,
+            "–": say("not given", language, value=value),
+            "✗": say("other", language, has=has, value=value),
+        }[sign]
         signs.append(f'<li class="{_MEANING[sign]}">{sign} {html.escape(said)}</li>')
     return (
-        f"<details><summary>Why? <b>{score:.2f}</b></summary><table>{bars}</table>"
-        f"<ul>{''.join(signs)}</ul></details>"
+        f"<details><summary>{say('why', language)} <b>{score:.2f}</b></summary>"
+        f"<table>{bars}</table><ul>{''.join(signs)}</ul></details>"
     )
 
 
@@ -234,37 +405,35 @@ class SearchPage(VBox):
 
     def _build(self):
         """Make the widgets and tie them to what they do."""
-        self.query = Text(
-            placeholder="What are you looking for?", continuous_update=False, layout=_AUTO
-        )
-        self.go = Button(description="Search", button_style="primary", layout=_AUTO)
-        self.upload = FileUpload(accept="image/*", description="Add a photo", icon="", layout=_AUTO)
+        self.query = Text(continuous_update=False, layout=_AUTO)
+        self.go = Button(button_style="primary", layout=_AUTO)
+        self.upload = FileUpload(accept="image/*", icon="", layout=_AUTO)
         self.thumb = HTML()
         self.slider = FloatSlider(
             0.5, min=0, max=1, step=0.05, readout=False, continuous_update=False, layout=_AUTO
         )
-        self.remove = Button(description="Remove photo", layout=_AUTO)
-        slide = [Label("words"), self.slider, Label("photo")]
+        self.remove = Button(layout=_AUTO)
+        ends = [Label(), Label()]
+        slide = [ends[0], self.slider, ends[1]]
         self.mixing = _box("mixing", [self.thumb, _box("slide", slide), self.remove])
-        self.message = HTML()
+        self.message, self.heading, self.place, self.name = HTML(), HTML(), HTML(), HTML()
         self.language = ToggleButtons(
             options=[("English", "title"), ("中文", "title_zh")], layout=_AUTO
         )
-        self.filters, self.price = self._filters()
-        self.reset = Button(description="Clear filters", layout=_AUTO)
-        chosen = [*self.filters.values(), *filter(None, [self.price]), self.reset]
-        self.unfold = ToggleButton(description="Filters", layout=_AUTO)
+        self.filters, self.notes, self.price = self._filters()
+        self.reset = Button(layout=_AUTO)
+        chosen = [
+            one for column in self.filters for one in (self.filters[column], self.notes[column])
+        ]
+        chosen += [*filter(None, [self.price]), self.reset]
+        self.unfold = ToggleButton(layout=_AUTO)
         self.side = _box("side", [self.unfold, _box("filters", chosen)])
-        self.heading = HTML()
-        self.narrow = Button(description="Show only these", layout=_AUTO)
-        self.back = Button(description="← Back", layout=_AUTO)
+        self.narrow = Button(layout=_AUTO)
+        self.back = Button(layout=_AUTO)
         self.cards = [_Card(self) for _ in range(self.per_page)]
-        self.earlier = Button(description="← Previous", layout=_AUTO)
-        self.place = HTML()
-        self.later = Button(description="Next →", layout=_AUTO)
-        top = [HTML(f"<h1>{html.escape(self.shop.catalogue.name)} shop</h1>")]
-        if self.reader.english:
-            top.append(self.language)
+        self.earlier = Button(layout=_AUTO)
+        self.later = Button(layout=_AUTO)
+        top = [self.name, self.language] if self.reader.english else [self.name]
         found = [
             _box("heading", [self.back, self.heading, self.narrow]),
             _box("grid", self.cards),
@@ -281,12 +450,23 @@ class SearchPage(VBox):
         self.add_class("shop")
         if self.price is not None:
             self.add_class("priced")
+        self.labels = [  # widget, key of SAYS
+            (self.query, "search"), (self.go, "search"), (self.upload, "add photo"),
+            (self.slider, "mixing"), (self.remove, "remove photo"), (self.language, "language"),
+            (self.reset, "clear"), (self.unfold, "filters"), (self.narrow, "narrow"),
+            (self.back, "back"), (self.earlier, "previous"), (self.later, "next"),
+            *((menu, column) for column, menu in self.filters.items()),
+            *((one.more, "similar") for one in self.cards),
+            *((price, "price") for price in filter(None, [self.price])),
+        ]  # fmt: skip
+        self.ends = ends
+        self._label()
 
         for control in (self.query, self.slider):
             control.observe(self._asked, "value")
         for control in (*self.filters.values(), *filter(None, [self.price])):
             control.observe(lambda _: self.refresh(), "value")
-        self.language.observe(lambda _: self.refresh(self.page), "value")
+        self.language.observe(self._spoken, "value")
         self.upload.observe(self._uploaded, "value")
         self.unfold.observe(self._folded, "value")
         self.go.on_click(self._asked)
@@ -298,21 +478,60 @@ class SearchPage(VBox):
         self.later.on_click(lambda _: self.refresh(self.page + 1))
 
     def _filters(self):
-        """A drop-down for each column of ``FILTERS`` that has a choice; a slider for prices."""
-        menus = {}
-        for column, name in FILTERS.items():
-            values = sorted(set(self.table.get(column, ())) - {""})
-            if len(values) > 1:
-                options = [(f"{name}: any", ""), *((value, value) for value in values)]
-                menus[column] = Dropdown(options=options, layout=_AUTO)
+        """A drop-down, and a note below, for each of ``FILTERS`` with a choice; a price slider."""
+        menus, self.counts = {}, {}
+        for column in FILTERS:
+            values = pd.Series(self.table.get(column, ()), dtype=str)
+            counts = values[values != ""].value_counts()
+            if len(counts) > 1:
+                self.counts[column] = dict(
+                    sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+                )
+                menus[column] = Dropdown(options=[("", "")], layout=_AUTO)
+        notes = {column: HTML() for column in menus}
         prices = self.table.get("price", pd.Series(dtype=float)).dropna()
         if prices.nunique() < 2:
-            return menus, None
+            return menus, notes, None
         low, high = np.floor(prices.min()), np.ceil(prices.max())
-        return menus, FloatRangeSlider(
-            value=(low, high), min=low, max=high, step=1, description="Price",
+        return menus, notes, FloatRangeSlider(
+            value=(low, high), min=low, max=high, step=1,
             readout_format=".0f", continuous_update=False, layout=_AUTO,
         )  # fmt: skip
+
+    def _label(self):
+        """Write on every control what it says in the visitor's language."""
+        for widget, key in self.labels:
+            widget.description = self.says(key)
+        self.query.placeholder = self.says("ask")
+        for end, key in zip(self.ends, ("words", "photo"), strict=True):
+            end.value = self.says(key)
+        name = html.escape(self.says("shop", name=self.shop.catalogue.name))
+        self.name.value = f"<h1>{name}</h1>"
+        for column, menu in self.filters.items():
+            self._fill(column, menu.value)
+        (self.add_class if self._language() == CHINESE else self.remove_class)("zh")
+
+    def _fill(self, column, chosen):
+        """A filter's menu: its commonest values with their counts, and ``chosen`` in any case."""
+        counts, name = self.counts[column], self.says(column)
+        shown = dict.fromkeys([*list(counts)[:MOST_VALUES], *filter(None, [chosen])])
+        options = [(self.says("any", name=name), "")]
+        options += [(f"{value} ({counts[value]:,})", value) for value in shown]
+        quiet, self._quiet = self._quiet, True  # new options choose the first of them
+        self.filters[column].options = options
+        self.filters[column].value = chosen
+        self._quiet = quiet
+        note = ""
+        if len(counts) > MOST_VALUES:
+            note = self.says("commonest", name=name, most=MOST_VALUES, total=len(counts))
+        self.notes[column].value = f'<span class="note">{html.escape(note)}</span>' if note else ""
+
+    def _language(self):
+        return CHINESE if self.language.value == "title_zh" else ENGLISH
+
+    def says(self, key, **values):
+        """``say`` in the visitor's language."""
+        return say(key, self._language(), **values)
 
     def _warm_up(self):
         """Call the model once: the first call compiles it, and no visitor should wait for that."""
@@ -342,13 +561,17 @@ class SearchPage(VBox):
         self.photo = self.like = None
         self.refresh()
 
+    def _spoken(self, _):
+        self._label()
+        self.refresh(self.page)
+
     def _folded(self, change):
         (self.side.add_class if change["new"] else self.side.remove_class)("unfolded")
 
     def _set_filters(self, wanted):
         self._quiet = True
-        for column, menu in self.filters.items():
-            menu.value = wanted.get(column, "")
+        for column in self.filters:
+            self._fill(column, wanted.get(column, ""))
         if self.price is not None and not wanted:
             self.price.value = (self.price.min, self.price.max)
         self._quiet = False
@@ -374,12 +597,24 @@ class SearchPage(VBox):
             return
         self.asked, answered = [], False
         self._say("")
+        what = self._what(self.query.value.strip()) if self.like is None else ""
+        self.add_class("busy")  # the earlier list turns pale, and loses its heading
+        self._head(self.says("searching for", what=what) if what else self.says("searching"))
         with self._plain_words():
             self._answer(page)
             answered = True
         if not answered:  # no list of an earlier query stays
-            self._head("Nothing found")
+            self._head(self.says("nothing"))
             self._show([], 0)
+        self.remove_class("busy")
+
+    def _what(self, text):
+        """What is searched by, for a heading; "" if it is nothing."""
+        shown = text if len(text) <= LONGEST_QUERY else f"{text[:LONGEST_QUERY]}…"
+        name = f"“{shown}”" if text else ""
+        if self.photo is None:
+            return name
+        return self.says("both", words=name) if text else self.says("your photo")
 
     def _answer(self, page):
         text, shop, where = self.query.value.strip(), self.shop, self.where()
@@ -392,18 +627,18 @@ class SearchPage(VBox):
         fits = shop.fits(where)
         total = len(fits) - (self.like in fits)
         self.page = max(1, min(page, -(-total // self.per_page)))
-        query, head = None, {"text": "All products"}
+        query, head = None, {"text": self.says("all products")}
         if self.like is not None:
             product, query = self.table.iloc[self.like], shop.gallery[self.like]
             self.asked = [(column, product[column]) for column in READ if product.get(column)]
             found = shop.similar(self.like, self.per_page, where, self.page)
-            head["text"] = f"Similar to “{self._title(product)}”"
+            head["text"] = self.says("similar to", title=f"“{self._title(product)}”")
             head["before"] = picture(self.photos[self.like])
         elif text or self.photo is not None:
             query, head = self._read(text)
             found = shop.nearest(query, self.per_page, where, self.page)
         else:
-            self._say("Type what you are looking for, or add a photo.", "hint")
+            self._say(self.says("hint"), "hint")
             rows = fits[self.per_page * (self.page - 1) :][: self.per_page]
             found = self.table.iloc[rows].assign(row=rows)
         products = [product for _, product in found.iterrows()]
@@ -411,11 +646,11 @@ class SearchPage(VBox):
         if query is not None:
             parts = shop.parts(query, found["row"]).to_dict("records")
             whys = [
-                why_found(product, product["score"], part, self.asked)
+                why_found(product, product["score"], part, self.asked, self._language())
                 for product, part in zip(products, parts, strict=True)
             ]
         if not total:
-            self._say("No product passes these filters: clear one of them.")
+            self._say(self.says("none passes"))
         self._show(list(zip(products, whys, strict=True)), total)
         self._head(**head)  # last: it never stands over another query's list
         can_narrow = any(column in self.filters for column, _ in head.get("attributes", ()))
@@ -424,22 +659,21 @@ class SearchPage(VBox):
     def _read(self, text):
         """The query vector for the words and the photo, and the heading: what was read in them."""
         if len(text) > LONGEST_QUERY:
-            raise TutorialError(
-                f"{len(text)} characters are too many: describe it in up to {LONGEST_QUERY}"
-            )
+            raise _Said("too long", length=len(text), most=LONGEST_QUERY)
         asked = self.reader.translated(text)
         self.asked = self.reader.attributes(asked)
-        if text and not self._knows(asked):
-            close = self.reader.close_to(asked)
-            raise TutorialError(
-                f"No title has a word of “{text}”: "
-                + (f"did you mean {' '.join(close)}?" if close else "try other words.")
-            )
-        name = f"“{text}”" if text else "your photo"
-        name += " and your photo" if text and self.photo is not None else ""
-        head = {"text": f"Results for {name}", "attributes": self.asked}
+        unknown = self.reader.unknown(asked)
+        strange = re.search("<[^>]*>", text) and len(unknown) == len(set(words(asked)))
+        if text and (strange or not self._knows(asked)):
+            close = " ".join(filter(None, unknown.values()))
+            raise _Said("no word, close" if close else "no word", text=text, close=close)
+        self._say(" ".join(
+            self.says("unknown, close" if close else "unknown", word=word, close=close)
+            for word, close in unknown.items()
+        ))  # fmt: skip
+        head = {"text": self.says("results", what=self._what(text)), "attributes": self.asked}
         if asked != text:
-            head["note"] = f"read as: {asked}"
+            head["note"] = self.says("read as", words=asked)
         return self.shop.embed_query(asked or None, self.photo, self.slider.value), head
 
     def _title(self, product):
@@ -449,14 +683,15 @@ class SearchPage(VBox):
         for card_, shown in zip(self.cards, [*products, *[None] * self.per_page], strict=False):
             card_.show(shown)
         pages = max(1, -(-total // self.per_page))
-        self.place.value = f"{total:,} products, page {self.page} of {pages:,}" if total else ""
+        place = self.says("place", total=total, page=self.page, pages=pages)
+        self.place.value = place if total else ""
         self.earlier.disabled, self.later.disabled = self.page <= 1, self.page >= pages
         self._hide(self.earlier, not total)
         self._hide(self.later, not total)
 
     def _head(self, text, attributes=(), note="", before=""):
         chips = "".join(
-            f'<span class="chip">{html.escape(FILTERS.get(column, column.capitalize()))}: '
+            f'<span class="chip">{html.escape(self.says(column))}: '
             f"<b>{html.escape(value)}</b></span>"
             for column, value in attributes
         )
@@ -464,18 +699,28 @@ class SearchPage(VBox):
         self.heading.value = f"{before}<div><h2>{html.escape(text)}</h2>{note}{chips}</div>"
 
     def _say(self, text, kind="fault"):
-        self.message.value = f'<p role="status" class="{kind}">{html.escape(text)}</p>'
+        """Show a sentence; beside it lies what the page's own script has to say."""
+        data = {
+            "large": self.says("large", name="{name}", size="{size}", most=MAX_BYTES // 1_000_000),
+            "silent": self.says("silent"),
+            "from": self.says("from", name="{name}"),
+            "to": self.says("to", name="{name}"),
+        }
+        data = " ".join(f'data-{key}="{html.escape(value)}"' for key, value in data.items())
+        self.message.value = f'<p role="status" class="{kind}" {data}>{html.escape(text)}</p>'
 
     @contextlib.contextmanager
     def _plain_words(self):
         """A visitor reads a sentence, never a traceback; that goes to the terminal."""
         try:
             yield
+        except _Said as fault:
+            self._say(self.says(fault.key, **fault.values))
         except TutorialError as fault:
             self._say(str(fault))
         except Exception:
             traceback.print_exc(file=sys.__stderr__)  # a kernel's sys.stderr is the page itself
-            self._say("Something went wrong here. Try again, or ask for something else.")
+            self._say(self.says("trouble"))
 
     def _hide(self, widget, hidden):
         (widget.add_class if hidden else widget.remove_class)("hidden")
@@ -487,7 +732,7 @@ class _Card(VBox):
     def __init__(self, page):
         self.owner, self.row = page, None
         self.face = HTML()
-        self.more = Button(description="Similar", layout=_AUTO)
+        self.more = Button(layout=_AUTO)
         super().__init__([self.face, self.more])
         self.add_class("card")
         self.more.on_click(lambda _: page.show_similar(self.row))
@@ -495,11 +740,12 @@ class _Card(VBox):
     def show(self, shown):
         self.owner._hide(self, shown is None)
         if shown is None:
+            self.face.value = self.more.tooltip = ""
             return
         product, why = shown
         self.row = int(product["row"])
         title = self.owner._title(product)
-        self.more.tooltip = f"Similar to {title}"
+        self.more.tooltip = self.owner.says("similar to", title=title)
         self.face.value = card(product, self.owner.photos[self.row], title, why)
 
 
@@ -529,6 +775,7 @@ STYLE = """
   margin: 0 auto; box-sizing: border-box; width: 100%; }
 .shop .widget-box, .shop .jupyter-widgets { overflow: visible; margin: 0; font: inherit; }
 .shop .hidden { display: none !important; }
+.shop.busy .grid, .shop.busy .pages { opacity: .25; pointer-events: none; }
 .shop .widget-html-content { font: inherit; color: inherit; line-height: inherit; }
 .shop p, .shop h1, .shop h2, .shop ul { margin: 0; padding: 0; }
 .shop button.jupyter-button { height: 40px; line-height: 1; border-radius: 8px; padding: 0 16px;
@@ -551,7 +798,11 @@ STYLE = """
   border: 1px solid #c9cdd2; padding: 0 14px; }
 .shop .bar button.jupyter-button { height: 44px; border-radius: 10px; }
 .shop .bar button.widget-upload { font-size: 0; }  /* it would count its files */
-.shop .bar button.widget-upload::before { content: "Add a photo"; font-size: 15px; }
+.shop .bar button.widget-upload::before { content: "ADD_PHOTO_EN"; font-size: 15px; }
+.shop.zh .bar button.widget-upload::before { content: "ADD_PHOTO_ZH"; }
+.shop .bar .widget-label, .shop .slide .widget-slider .widget-label, .shop .top .widget-label,
+.shop .filters .widget-dropdown .widget-label { position: absolute; width: 1px; height: 1px;
+  overflow: hidden; clip-path: inset(50%); }  /* for a screen reader */
 .shop .mixing { align-items: center; gap: 16px; margin-top: 12px; padding: 10px 14px;
   background: var(--tint); border-radius: 10px; }
 .shop .mixing img { width: 48px; height: 64px; border-radius: 6px; display: block; }
@@ -637,4 +888,4 @@ STYLE = """
   .shop.priced .price { min-height: 1.45em; }
 .shop .card button.jupyter-button { opacity: 1; }
 }
-"""
+""".replace("ADD_PHOTO_EN", say("add photo")).replace("ADD_PHOTO_ZH", say("add photo", CHINESE))

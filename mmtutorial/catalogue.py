@@ -10,12 +10,10 @@ import json
 import reprlib
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from mmtutorial import TutorialError
 from mmtutorial.cleaning import (  # noqa: F401
@@ -30,10 +28,14 @@ from mmtutorial.cleaning import (  # noqa: F401
 from mmtutorial.datasets import fashion, folder
 from mmtutorial.datasets.folder import ATTRIBUTES, COLUMNS  # noqa: F401
 from mmtutorial.files import read_array
+from mmtutorial.groups import (  # noqa: F401
+    group_products,
+    hash_photos,
+    linked,
+    title_queries,
+)
 from mmtutorial.paths import ROOT, cache_home
-
-if TYPE_CHECKING:
-    from mmtutorial.queries import Exam
+from mmtutorial.queries import Exam, make_exam
 
 
 class Split(NamedTuple):
@@ -137,7 +139,7 @@ class Catalogue:
         """
         return _split(self, seed, shares)
 
-    def exam(self, parts: Split, n=400, least=20, seed=0) -> "Exam":
+    def exam(self, parts: Split, n=400, least=20, seed=0) -> Exam:
         """Queries to measure a search with, for any catalogue: an ``Exam``.
 
         A product's title finds itself by copying. So, in this order: the catalogue's own queries
@@ -150,8 +152,6 @@ class Catalogue:
 
         Raises ``TutorialError`` where no test product has a title.
         """
-        from mmtutorial.queries import make_exam  # it needs this module
-
         return make_exam(self, parts, n, least, seed)
 
     def cleaned(self) -> "Catalogue":
@@ -271,43 +271,7 @@ def _uniform(*parts) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-# Groups and the split ---------------------------------------------------------------------------
-
-
-def group_products(table, photos=None) -> np.ndarray:
-    """A group number for every product, ``(N,) int``: copies of one product share it.
-
-    Two products are copies if they have the same normalised title or the same photo, pixel for
-    pixel; and a copy of a copy is a copy. An empty title is no title to share. The photos'
-    hashes are read from the table, or taken from ``photos`` where it has none.
-    """
-    hashes = table["photo_hash"] if photos is None else hash_photos(photos)
-    titles = table["title"].map(normalise_title)
-    rows, keys = [], []
-    for kind, values in (("title ", titles), ("photo ", hashes)):
-        values = np.asarray(values, dtype=object)
-        known = np.flatnonzero(values != "")
-        rows.append(known)
-        keys.append(kind + values[known])
-    return linked(len(table), np.concatenate(rows), np.concatenate(keys))
-
-
-def linked(n, items, keys) -> np.ndarray:
-    """A group number for each of ``n`` items, ``(n,) int``: those that share a key share it.
-
-    ``items``, ``keys``: as many of both, item ``items[i]``, 0 to n - 1, has the key ``keys[i]``.
-    What is linked through others is linked too. Numbered in the order of the items.
-    """
-    codes, names = pd.factorize(np.asarray(keys, dtype=object))
-    nodes = n + len(names)  # a node for each item and each key, an edge where an item has it
-    ones = np.ones(len(codes), dtype=np.int8)
-    graph = coo_array((ones, (np.asarray(items, dtype=int), n + codes)), (nodes, nodes))
-    return pd.factorize(connected_components(graph, directed=False)[1][:n])[0]
-
-
-def hash_photos(photos) -> list[str]:
-    """16 hex digits for each photo of ``(N, 80, 60, 3) uint8``: the same for the same pixels."""
-    return [folder.hash_photo(photo) for photo in photos]
+# The split ----------------------------------------------------------------------------------
 
 
 def leaked(train: Catalogue, test: Catalogue) -> np.ndarray:
@@ -336,15 +300,3 @@ def _split(catalogue, seed, shares):
     }
     parts = np.array([part[group] for group in groups])
     return Split(*(catalogue.subset(parts == number) for number in range(3)))
-
-
-def title_queries(catalogue: Catalogue) -> dict[str, dict[str, int]]:
-    """Qrels for a catalogue without any: each title asks for the products that bear it.
-
-    Returns ``{title: {product id: 1}}``, one query for each distinct normalised title, in the
-    spelling of its first product. A text search that sees titles finds them by copying: use
-    these to ask for photos. Used from lesson 06 on.
-    """
-    table = catalogue.table[catalogue.table["title"] != ""]
-    groups = table.groupby(table["title"].map(normalise_title), sort=False)
-    return {group["title"].iloc[0]: dict.fromkeys(group["id"], 1) for _, group in groups}

@@ -227,15 +227,21 @@ def benchmark(products, qrels, model, profile, photo_weight, output):
     show_default=True,
     help="Where to listen, on this machine only.",
 )
+@click.option(
+    "--visitors",
+    type=click.IntRange(min=1),
+    help="How many pages may be open at a time, each with a kernel of most of a gigabyte. By "
+    "default as many as fit into half of the free memory.",
+)
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
-def app(dataset, model, port, no_browser):
+def app(dataset, model, port, visitors, no_browser):
     """Open a shop page that searches by words and photo.
 
     Trains the model of lesson 00 first, unless it is there already. Ctrl-C ends it.
     """
     from mmtutorial import serve
 
-    serve.serve(dataset, port=port, browser=not no_browser, model=model)
+    serve.serve(dataset, port=port, browser=not no_browser, model=model, visitors=visitors)
 
 
 @main.command()

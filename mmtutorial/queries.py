@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mmtutorial import TutorialError
-from mmtutorial.catalogue import linked, title_queries
 from mmtutorial.cleaning import normalise_title
+from mmtutorial.groups import linked, title_queries
 
 KINDS = ("article_type", "subcategory", "category")  # what a product is; the finest that is filled
 KIND = KINDS[0]

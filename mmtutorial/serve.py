@@ -1,23 +1,29 @@
 """Serving the search app: ``mmtutorial app``.
 
 The page of ``app.make`` behind Voila, on this machine only. Voila gives each visitor a kernel of
-their own; one is always ready ahead of the next visitor, with its page made and its model warm.
+their own; one is ready ahead of the next visitor, with its page made and its model warm.
+``visitors.py`` says who gets one, and how many there are.
 """
 
+import contextlib
 import errno
 import hashlib
 import importlib.util
 import logging
 import multiprocessing
 import os
+import shutil
 import socket
 import sys
 import tempfile
+import time
 import webbrowser
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
+from filelock import FileLock, Timeout
 
 from mmtutorial import TutorialError
 from mmtutorial.app import MAX_BYTES
@@ -27,9 +33,11 @@ from mmtutorial.lessons import find_lessons, plan, read_profiles, select
 from mmtutorial.paths import ROOT, cache_home
 
 HOST = "127.0.0.1"
+KERNEL_BYTES = 800_000_000  # what a visitor's kernel takes, and some room
+PREFIX = "mmtutorial-app-"  # of the server's temporary folder
 
 
-def serve(dataset="demo", port=8866, browser=True, model=None):
+def serve(dataset="demo", port=8866, browser=True, model=None, visitors=None):
     """Serve the page on 127.0.0.1 with Voila until Ctrl-C.
 
     The model is trained, or loaded, and all products are embedded before the server starts; what
@@ -37,7 +45,8 @@ def serve(dataset="demo", port=8866, browser=True, model=None):
     kernel at a time; the address is printed when the first one is warm.
 
     ``dataset``: "demo", "fashion" or the path of your own; ``model``: the name or the folder of a
-    ``BaseRetriever``, instead of the one that lesson 00 trains on that catalogue.
+    ``BaseRetriever``, instead of the one that lesson 00 trains on that catalogue; ``visitors``:
+    how many pages may be open at a time, by default as many as fit into half of the free memory.
     Raises ``TutorialError`` where Voila is missing, the port is taken, or as lesson 00 would.
     """
     if importlib.util.find_spec("voila") is None:
@@ -50,9 +59,10 @@ def serve(dataset="demo", port=8866, browser=True, model=None):
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as builder:
         home = builder.submit(build, dataset, model).result()
     address = f"http://{HOST}:{port}"
-    with tempfile.TemporaryDirectory(prefix="mmtutorial-app-") as folder:
-        ready, failed = Path(folder, "ready"), Path(folder, "failed")  # the kernel's word
-        server = _server(_write_notebook(Path(folder), dataset, home, model), port)
+    with _own_folder() as folder:
+        ready, failed = folder / "ready", folder / "failed"  # the kernel's word
+        notebook = _write_notebook(folder, dataset, home, model)
+        server = _server(notebook, port, visitors or _places())
 
         def tell():
             if not ready.exists():
@@ -84,6 +94,32 @@ def _check_port(port):
             taken = fault.errno == errno.EADDRINUSE
             why = "is taken by another program" if taken else f"cannot be used ({fault.strerror})"
             raise TutorialError(f"port {port} {why}; choose another one with --port") from fault
+
+
+def _places():
+    """How many kernels fit into half of the memory that is free: 1 to 16."""
+    return int(np.clip(psutil.virtual_memory().available // 2 // KERNEL_BYTES, 1, 16))
+
+
+@contextlib.contextmanager
+def _own_folder():
+    """A temporary folder for this server. Those of servers that were killed are removed.
+
+    A server holds the lock in its folder, and the system lets go of it with the process. A folder
+    of the last minute is left: its server may not have got to its lock yet.
+    """
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError, Timeout):
+            if folder.is_symlink() or time.time() - folder.stat().st_mtime < 60:
+                continue
+            with FileLock(folder / "lock", timeout=0):
+                shutil.rmtree(folder)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    try:
+        with FileLock(folder / "lock"):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def build(dataset, model=None) -> Path:
@@ -195,10 +231,11 @@ finally:
     return path
 
 
-def _server(notebook, port):
+def _server(notebook, port, visitors):
     """Voila for that notebook: this machine only, nothing from elsewhere, no file but the page."""
     from traitlets.config import Config
-    from voila.app import Voila
+
+    from mmtutorial.visitors import BoundedKernels, Shop
 
     own = "'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
     config = Config()
@@ -208,6 +245,7 @@ def _server(notebook, port):
     config.Voila.open_browser = False
     config.Voila.log_level = logging.ERROR
     config.Voila.config_file_paths = []
+    config.Voila.connection_dir_root = str(notebook.parent)  # goes with the folder
     config.Voila.tornado_settings = {
         # Voila's page asks a CDN for icons; a shop that works offline should not.
         "headers": {"Content-Security-Policy": f"default-src {own}; frame-ancestors 'self'"},
@@ -219,10 +257,13 @@ def _server(notebook, port):
     config.VoilaConfiguration.preheat_kernel = True
     config.VoilaConfiguration.default_pool_size = 1
     config.VoilaConfiguration.file_allowlist = []
-    # A closed page ends its kernel; one that vanished without a word is ended after a while.
-    config.AsyncMappingKernelManager.cull_idle_timeout = 600
-    config.AsyncMappingKernelManager.cull_interval = 60
-    server = Voila(config=config, notebook_path=str(notebook))
+    config.VoilaConfiguration.multi_kernel_manager_class = BoundedKernels
+    config.BoundedKernels.most = visitors
+    config.VoilaKernelManager.fill_delay = 0
+    # A closed page ends its kernel; one that vanished without a word is ended within a minute.
+    config.BoundedKernels.cull_idle_timeout = 40
+    config.BoundedKernels.cull_interval = 10
+    server = Shop(config=config, notebook_path=str(notebook))
     server.initialize([])
     return server
 
@@ -230,7 +271,7 @@ def _server(notebook, port):
 # ipywidgets' upload button opens a dialog by a click on an <input> that is not in the page. Here
 # that click takes a dropped file instead, where there is one; and a file that is too large for
 # the connection is stopped in the browser.
-IN_THE_BROWSER = """
+IN_THE_BROWSER = r"""
 <style>
 body, #rendered_cells, .jp-Cell, .jp-OutputArea-output
   { background: white !important; margin: 0; padding: 0 !important; }
@@ -241,10 +282,28 @@ body.dropping .shop { outline: 3px dashed #2f5f8f; outline-offset: -6px; }
 <script>
 (() => {
   let dropped = null;
-  const say = (text) => {
-    const place = document.querySelector(".shop [role=status]");
-    if (place) place.textContent = text;
+  const status = () => document.querySelector(".shop [role=status]");
+  const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
+  const set = (node, name, value) => {
+    if (node && node.getAttribute(name) !== value) node.setAttribute(name, value);
   };
+  const name = () => {  // what ipywidgets leaves without a name, or without a role
+    const shop = document.querySelector(".shop");
+    if (!shop || !status()) return;
+    const { from, to } = status().dataset;
+    document.documentElement.lang = shop.classList.contains("zh") ? "zh" : "en";
+    set(shop, "role", "main");
+    set(shop.querySelector(".bar"), "role", "search");
+    set(shop.querySelector(".found"), "aria-busy", String(shop.classList.contains("busy")));
+    for (const slider of shop.querySelectorAll(".widget-slider")) {
+      const label = slider.querySelector(".widget-label").textContent;
+      const handles = [...slider.querySelectorAll("[role=slider]")];
+      handles.forEach((handle, n) => set(handle, "aria-label",
+        handles.length < 2 ? label : fill(n ? to : from, { name: label })));
+    }
+  };
+  new MutationObserver(name).observe(document.documentElement,
+    { subtree: true, childList: true, attributeFilter: ["class"] });
   const open = HTMLInputElement.prototype.click;
   HTMLInputElement.prototype.click = function () {
     if (this.type !== "file") return open.call(this);
@@ -254,8 +313,8 @@ body.dropping .shop { outline: 3px dashed #2f5f8f; outline-offset: -6px; }
         const file = this.files[0];
         if (!file || file.size <= MAX_BYTES) return;
         event.stopImmediatePropagation();
-        say(`“${file.name}” has ${Math.round(file.size / 1e6)} MB; a photo may have ` +
-          `${MAX_BYTES / 1e6}: make it smaller, or take another one`);
+        status().textContent = fill(status().dataset.large,
+          { name: file.name, size: Math.round(file.size / 1e6) });
       }, { capture: true });
     }
     if (!dropped) return open.call(this);
@@ -263,6 +322,15 @@ body.dropping .shop { outline: 3px dashed #2f5f8f; outline-offset: -6px; }
     dropped = null;
     this.dispatchEvent(new Event("change"));
   };
+  addEventListener("change", (event) => {
+    if (!event.target.closest(".shop .bar input")) return;
+    const heading = document.querySelector(".shop .heading"), before = heading.innerHTML;
+    setTimeout(() => {  // the kernel has ended: the list on show is none of this query's
+      if (heading.innerHTML !== before) return;
+      document.querySelector(".shop").classList.add("busy");
+      status().textContent = status().dataset.silent;
+    }, 10_000);
+  });
   addEventListener("click", (event) => {  // another list: start at its top
     if (event.target.closest(".shop .card button, .shop .pages button"))
       document.querySelector(".shop .heading").scrollIntoView();

@@ -1,6 +1,7 @@
 """The search app: its parts, its page driven from Python, and the served page in a browser."""
 
 import base64
+import html
 import io
 import json
 import re
@@ -149,8 +150,46 @@ def test_chinese_is_read_through_the_two_titles_of_each_product():
 
 def test_a_misspelt_word_gets_the_nearest_known_one():
     reader = app.QueryReader(table())
-    assert reader.close_to("gren bagg") == ["green", "bag"]
-    assert reader.close_to("green xylophone") == []
+    assert reader.unknown("gren bagg") == {"gren": "green", "bagg": "bag"}
+    assert reader.unknown("a green xylophone for Acme, T-shirts, handbags") == {"xylophone": ""}
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("sneekers", "sneakers"),  # one edit
+        ("snaekrs", ""),  # two edits in 7 letters
+        ("sneaeksr", "sneakers"),  # two edits in 8: letters that changed places
+        ("alert", ""),  # "wallet" has 5 of its letters, 3 edits away
+        ("hta", ""),
+        ("hatt", "hat"),
+    ],
+)
+def test_the_word_meant_is_few_edits_away_for_its_length(word, meant):
+    products = table().assign(title=["Red Sneakers Wallet Hat"] * 24, title_zh="")
+    assert app.QueryReader(products).unknown(f"red {word}") == {word: meant}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "edits"),
+    [("", "ab", 2), ("cap", "cap", 0), ("cap", "cape", 1), ("cap", "cup", 1), ("form", "from", 1),
+     ("kitten", "sitting", 3), ("alert", "wallet", 3)],
+)  # fmt: skip
+def test_edits_are_counted(a, b, edits):
+    assert app._edits(a, b) == app._edits(b, a) == edits
+
+
+def test_a_function_word_names_no_value():
+    """A work lamp called Fors in three colours: "for" is the singular of "fors"."""
+    titles = [f"Fors Work Lamp {colour}" for colour in ("Red", "Grey", "White")]
+    titles += ["Pasta Pan"] * 3 + ["Towel"] * 3
+    kinds = ["Work lamp"] * 3 + ["Cookware"] * 3 + ["Textile"] * 3
+    reader = app.QueryReader(pd.DataFrame({"title": titles, "article_type": kinds}))
+    assert reader.attributes("towel for my mother") == [("article_type", "Textile")]
+    assert reader.attributes("pan for pasta") == [("article_type", "Cookware")]
+    assert reader.attributes("a Fors lamp") == [("article_type", "Work lamp")]
+    only = app.QueryReader(pd.DataFrame({"title": ["Red Top"] * 3, "brand": ["Any"] * 3}))
+    assert only.attributes("any top") == [("brand", "Any")]  # spelt exactly so
 
 
 # Uploads ---------------------------------------------------------------------------------------
@@ -240,6 +279,136 @@ def test_nothing_that_others_wrote_becomes_markup(shop):
     assert any("&lt;img src=x" in value for value in markup)
 
 
+def test_each_unknown_word_is_named_and_the_others_are_used(page):
+    ask(page, "bagg red xylophone")
+    assert said(page) == "No title has “bagg”: did you mean bag? No title has “xylophone”."
+    assert {title.split()[1] for title in shown(page)} == {"Red"}
+    ask(page, "red bag")
+    assert said(page) == ""
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_markup_has_no_word_and_nothing_is_proposed(page, monkeypatch, known):
+    """Even where the model can cut any word into pieces that it knows."""
+    if known:
+        monkeypatch.setattr(page, "_knows", lambda text: True)
+    ask(page, "<script>teee(1)</script>")
+    assert said(page).startswith("No title has a word of") and "did you mean" not in said(page)
+    assert shown(page) == []
+
+
+def test_while_a_search_runs_the_earlier_list_is_marked_and_has_no_heading(page, monkeypatch):
+    ask(page, "red")
+    seen = []
+    embed = page.shop.embed_query
+
+    def watched(*query):
+        seen.append((page.heading.value, "busy" in page._dom_classes))
+        return embed(*query)
+
+    monkeypatch.setattr(page.shop, "embed_query", watched)
+    page.query.value = "green xylophone"
+    ((heading, busy),) = seen
+    assert "Searching for “green xylophone” …" in heading and "red" not in heading and busy
+    assert "busy" not in page._dom_classes and "Results for" in page.heading.value
+
+    def broken(*query):
+        raise RuntimeError
+
+    monkeypatch.setattr(page.shop, "embed_query", broken)
+    ask(page, "red bag")
+    assert shown(page) == [] and "busy" not in page._dom_classes
+    assert "Nothing found" in page.heading.value
+
+
+def widgets(page):
+    found = [page]
+    for one in found:
+        found += getattr(one, "children", ())
+    return found
+
+
+def labels(page):
+    """All that the page says and a catalogue does not: what controls and sentences read."""
+    found = []
+    for one in widgets(page):
+        found.append(getattr(one, "description", ""))
+        found += [getattr(one, "placeholder", ""), getattr(one, "tooltip", "") or ""]
+        if type(one).__name__ in ("HTML", "Label") and "<style>" not in one.value:
+            found.append(html.unescape(re.sub("<[^>]*>", " ", one.value)))
+        if type(one).__name__ == "Dropdown":
+            found += [label for label, _ in one.options]
+    return [text.strip() for text in found if re.search(r"\w", text)]
+
+
+def test_every_label_is_in_the_language_that_is_chosen(page):
+    page.language.value = "title_zh"
+    of_catalogue = (
+        "<b>six</b>|Acme|Red|Green|Navy Blue|Tshirts|Handbags|T恤|tee|red|xylophone|mine.jpg|MB"
+    )
+    for step in (
+        lambda: None,
+        lambda: ask(page, "red tee xylophone"),
+        lambda: page.cards[0].more.click(),
+        lambda: send(page, encoded()),
+        lambda: send(page, bytes(app.MAX_BYTES + 1)),
+        lambda: ask(page, "xylophone"),
+        lambda: ask(page, "red" * 100),
+        lambda: setattr(page.price, "value", (11, 12)),
+    ):
+        step()
+        said_now = re.sub(of_catalogue, "", " ".join(labels(page)))
+        assert re.findall("[A-Za-z]+", said_now) == []
+    page.language.value = "title"
+    assert re.findall("[\u4e00-\u9fff]+", " ".join(labels(page))) == []
+
+
+def test_both_languages_say_the_same_things():
+    for key, (english, chinese) in app.SAYS.items():
+        names = [sorted(re.findall(r"{(\w+)", text)) for text in (english, chinese)]
+        assert names[0] == names[1], key
+        assert re.search("[\u4e00-\u9fff]", chinese), key
+
+
+def test_a_menu_has_counts_the_commonest_first_and_an_end(shop, monkeypatch):
+    monkeypatch.setattr(app, "MOST_VALUES", 2)
+    products = shop.catalogue.table.copy()
+    products.loc[:2, "colour"] = "Pink"
+    products.loc[3, "colour"] = ""
+    page = app.make(ProductSearch(ByWords(), Catalogue("c", products, shop.catalogue.photos)))
+    assert [label for label, _ in page.filters["colour"].options] == [
+        "Colour: any", "Navy Blue (8)", "Green (6)",
+    ]  # fmt: skip
+    assert "the 2 commonest of 4" in page.notes["colour"].value
+    assert page.notes["article_type"].value == ""
+    ask(page, "red tee")
+    page.narrow.click()  # to a value that the menu leaves out
+    assert page.where() == {"article_type": "Tshirts", "colour": "Red"}
+    assert page.filters["colour"].label == "Red (6)"
+    page.language.value = "title_zh"
+    assert page.where() == {"article_type": "Tshirts", "colour": "Red"}
+    page.reset.click()
+    assert len(page.filters["colour"].options) == 3
+
+
+def luminance(colour):
+    """Of ``#rrggbb``, as WCAG 2.2 defines it."""
+    parts = np.array([int(colour[n : n + 2], 16) for n in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize("paper", ["white", "tint"])
+@pytest.mark.parametrize("ink", ["ink", "soft", "accent", "fault", "yes", "no"])
+def test_what_is_written_stands_out_from_its_ground(ink, paper):
+    """4.5 to 1 at least (WCAG 2.2, 1.4.3)."""
+    colours = dict(re.findall(r"--(\w+): (#\w{6})", app.STYLE), white="#ffffff")
+    for name in ("fault", "yes", "no"):
+        colours[name] = re.search(rf"\.{name} {{ color: (#\w{{6}})", app.STYLE).group(1)
+    light, dark = luminance(colours[paper]), luminance(colours[ink])
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
 def test_filters_and_prices_narrow_what_is_found(page):
     page.filters["colour"].value = "Red"
     assert "8 products" in page.place.value
@@ -306,7 +475,7 @@ def test_titles_in_chinese_and_a_chinese_query(page):
     page.language.value = "title_zh"
     ask(page, "绿色T恤")
     assert shown(page)[0] == "Acme 绿色T恤"
-    assert "read as: green" in page.heading.value
+    assert "理解为：green" in page.heading.value
 
 
 def test_a_fault_of_ours_is_a_sentence_too_and_goes_to_the_terminal(page, monkeypatch, capsys):
@@ -334,12 +503,12 @@ def test_a_catalogue_of_ids_and_titles_will_do():
 def test_the_command_passes_everything_on(monkeypatch):
     given = []
     monkeypatch.setattr(serve, "serve", lambda *args, **options: given.append((args, options)))
-    words = "app --dataset shoes --port 9 --no-browser --model fashion-base"
+    words = "app --dataset shoes --port 9 --no-browser --model fashion-base --visitors 3"
     assert CliRunner().invoke(main, words.split()).exit_code == 0
     assert CliRunner().invoke(main, ["app"]).exit_code == 0
     assert given == [
-        (("shoes",), {"port": 9, "browser": False, "model": "fashion-base"}),
-        (("demo",), {"port": 8866, "browser": True, "model": None}),
+        (("shoes",), {"port": 9, "browser": False, "model": "fashion-base", "visitors": 3}),
+        (("demo",), {"port": 8866, "browser": True, "model": None, "visitors": None}),
     ]
     assert CliRunner().invoke(main, ["app", "--port", "70000"]).exit_code == 2
 
@@ -523,6 +692,94 @@ def test_a_visit(browser, served, width):
     assert view.evaluate("document.body.scrollWidth") <= width
     assert view.complaints == []
     view.close()
+
+
+# Of all controls that show: those without a name for a screen reader; and what else it goes by.
+NAMELESS = """() => {
+  const shows = (one) => one.checkVisibility() && !one.closest(".hidden");
+  const name = (one) => one.getAttribute("aria-label") || one.innerText ||
+    [...(one.labels || [])].map((label) => label.textContent).join("");
+  return [...document.querySelectorAll("input, select, textarea, button, [role=slider]")]
+    .filter((one) => shows(one) && !name(one).trim()).map((one) => one.outerHTML);
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_controls_have_names_in_both_languages_and_the_page_its_landmarks(browser, served, width):
+    view = visit(browser, served.address, width)
+    if width == 390:
+        view.click(".shop .side > .widget-toggle-button")
+    photo = view.evaluate("document.querySelector('.shop .card img').src").split(",")[1]
+    upload(view, name="a.jpg", mimeType="image/jpeg", buffer=base64.b64decode(photo))
+    wait_for(view, "h2", "your photo")
+    sliders = "[...document.querySelectorAll('.shop [role=slider]')].map(one => one.ariaLabel)"
+    assert view.evaluate(NAMELESS) == []
+    assert view.evaluate(sliders) == ["More words or more photo", "Price, from", "Price, to"]
+    assert view.locator("[role=main]").count() == view.locator("[role=search]").count() == 1
+    assert view.evaluate("document.documentElement.lang") == "en"
+    view.click("text=中文")
+    wait_for(view, "h2", "您的照片")
+    view.wait_for_function("document.documentElement.lang === 'zh'")
+    assert view.evaluate(NAMELESS) == []
+    assert view.evaluate(sliders) == ["文字与照片的比重", "价格，最低", "价格，最高"]
+    upload(view, name="b.jpg", mimeType="image/jpeg", buffer=bytes(app.MAX_BYTES + 1))
+    wait_for(view, "[role=status]", "“b.jpg”有 15 MB")  # the page's own script
+    view.close()
+
+
+@pytest.mark.slow
+def test_the_earlier_list_is_pale_and_busy_while_a_search_runs(browser, served):
+    view = visit(browser, served.address, 1280)
+    view.evaluate("""() => {
+      window.seen = [];
+      const at = (where) => document.querySelector(".shop " + where);
+      new MutationObserver(() => window.seen.push([at("h2").innerText,
+        at(".found").ariaBusy, Number(getComputedStyle(at(".grid")).opacity)]))
+        .observe(at(".heading"), { subtree: true, childList: true });
+    }""")
+    view.fill(".shop .bar input", "black hat")
+    view.keyboard.press("Enter")
+    wait_for(view, "h2", "Results for “black hat”")
+    first, last = view.evaluate("[window.seen[0], window.seen.at(-1)]")
+    assert first[0] == "Searching for “black hat” …" and first[1:] == ["true", 0.25]
+    assert last[0] == "Results for “black hat”"
+    view.wait_for_function("document.querySelector('.shop .found').ariaBusy === 'false'")
+
+    view.evaluate("""() => fetch("/voila/api/shutdown/" + JSON.parse(
+      document.getElementById("jupyter-config-data").textContent).kernelId, { method: "POST" })""")
+    view.fill(".shop .bar input", "red hat")
+    view.keyboard.press("Enter")
+    wait_for(view, "[role=status]", "There is no answer")
+    assert (
+        view.evaluate("getComputedStyle(document.querySelector('.shop .grid')).opacity") == "0.25"
+    )
+    view.close()
+
+
+@pytest.mark.slow
+def test_a_page_that_is_closed_ends_its_kernel_and_another_site_gets_none(browser, served):
+    import psutil
+
+    def kernels():
+        below = psutil.Process(served.process.pid).children(recursive=True)
+        return {one.pid for one in below if "ipykernel_launcher" in one.cmdline()}
+
+    view = visit(browser, served.address, 390)
+    time.sleep(3)  # the next one is started
+    before = kernels()
+    other = browser.new_page()
+    other.goto(f"data:text/html,<a href='{served.address}/'>a link</a>")
+    with other.expect_response(served.address + "/") as answer:
+        other.click("text=a link")
+    assert answer.value.status == 403
+    view.close(run_before_unload=True)
+    end = time.monotonic() + 30
+    while before <= kernels():
+        assert time.monotonic() < end, "the kernel lives on"
+        time.sleep(0.5)
+    assert kernels() < before
+    other.close()
 
 
 @pytest.mark.slow

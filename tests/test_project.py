@@ -16,13 +16,13 @@ LOCK = ROOT / "requirements.lock"
 # The order in which the data flows: a module imports from those before it, never after.
 ORDER = [
     "silence", "paths", "files", "datasets.spreadsheet", "datasets.folder", "cleaning", "photos",
-    "datasets.demo", "datasets.fashion", "catalogue",
+    "datasets.demo", "datasets.fashion", "groups", "queries", "catalogue",
     "devices", "images", "tokens", "bert", "text", "similarity", "word2vec", "understanding",
     "contrastive", "search", "lexical", "alignment", "fusion", "ranking",
     "indexes", "hybrid", "store",
     "metrics", "base_model", "benchmark",
     "plots", "checks", "course", "exercises", "lessons", "lesson_page", "execute", "report",
-    "runner", "sweep", "app", "serve", "cli",
+    "runner", "sweep", "app", "visitors", "serve", "cli",
 ]  # fmt: skip
 
 
