@@ -14,7 +14,7 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: run test lint lab lock clean
+.PHONY: run test lint lab pictures lock clean
 
 run: $(READY)
 	$(BIN)/mmtutorial run
@@ -42,6 +42,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(READY)
+
+# The pictures of README.md, made anew; that of the shop page needs Chromium.
+pictures: $(READY)
+	$(BIN)/python book/pictures.py
 
 # Resolve the versions anew, for every Python and platform at once, and write them down.
 lock: $(READY)

@@ -1,0 +1,90 @@
+"""Make the pictures of README.md: ``make pictures``.
+
+Three figures come from executed lessons on the drawn shop, one is a screenshot of the shop page in
+headless Chromium. They lie in ``book/pictures/``, each below 150 kB, and are the only pictures in
+the repository. Nothing of a real catalogue is in them.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from mmtutorial.runner import run
+
+HERE = Path(__file__).resolve().parent / "pictures"
+FIGURES = {  # picture → lesson, heading above the figure in the lesson
+    "both.png": ("00", "Search by both"),
+    "missing.png": ("08", "Missing and wrong parts"),
+    "index.png": ("11", "Five indexes by name"),
+}
+QUERY = "black hat for a party"
+WIDEST = 1400  # pixels
+
+
+def main():
+    HERE.mkdir(exist_ok=True)
+    lessons = sorted({lesson for lesson, _ in FIGURES.values()})
+    results = HERE.parent.parent / "results"
+    for metrics in run(lessons, results=results):
+        if metrics["status"] != "passed":
+            sys.exit(f"{metrics['lesson']} failed: {metrics['error']}")
+        folder = results / "demo-quick" / metrics["lesson"]
+        for name, (lesson, heading) in FIGURES.items():
+            if metrics["lesson"].startswith(lesson):
+                found = [one["file"] for one in metrics["figures"] if one["caption"] == heading]
+                if not found:
+                    captions = sorted({one["caption"] for one in metrics["figures"]})
+                    sys.exit(f"lesson {lesson} has no figure under {heading!r}, but: {captions}")
+                save(Image.open(folder / found[-1]), name)
+    shop_page("shop.png")
+
+
+def save(image, name):
+    """A PNG of at most ``WIDEST`` pixels and 256 colours."""
+    image = image.convert("RGB")
+    image.thumbnail((WIDEST, WIDEST), Image.Resampling.LANCZOS)
+    image = image.quantize(256, dither=Image.Dither.NONE)
+    image.save(HERE / name, optimize=True)
+    print(f"{name}: {image.width} × {image.height}, {(HERE / name).stat().st_size / 1000:.0f} kB")
+
+
+def shop_page(name):
+    """Serve the drawn shop, search it, take a picture."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if chromium is None:
+        sys.exit("the picture of the shop page needs Chromium: apt install chromium")
+    program = Path(sys.executable).with_name("mmtutorial")
+    command = [str(program), "app", "--no-browser", "--port", "8899"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            opened = (line for line in server.stdout if "The shop is open" in line)
+            address = re.search(r"http://[\d.:]+", next(opened)).group()
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path=chromium, args=["--no-sandbox"]
+                )
+                page = browser.new_page(viewport={"width": 1280, "height": 860})
+                page.goto(address)
+                page.wait_for_selector(".shop .card img", timeout=120_000)
+                page.fill(".shop .bar input", QUERY)
+                page.keyboard.press("Enter")
+                page.wait_for_function(
+                    "query => document.querySelector('.shop h2').innerText.includes(query)",
+                    arg=QUERY,
+                )
+                page.wait_for_timeout(1500)
+                page.screenshot(path=HERE / name)
+                browser.close()
+        finally:
+            server.terminate()
+    save(Image.open(HERE / name), name)
+
+
+if __name__ == "__main__":
+    main()
