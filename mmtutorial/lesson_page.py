@@ -189,6 +189,9 @@ def formula(latex: str, display: str) -> str:
     from latex2mathml.converter import convert
 
     try:
-        return convert(latex.strip(), display=display)
+        mathml = convert(latex.strip(), display=display)
     except Exception:  # it has many, one for each kind of mistake
         return f"<code>{html.escape(latex)}</code>"
+    if display == "block":  # it scrolls where it is too wide, by keyboard too
+        mathml = mathml.replace("<math ", '<math tabindex="0" ', 1)
+    return mathml

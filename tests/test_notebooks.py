@@ -9,6 +9,7 @@ chance.
 import ast
 import json
 import re
+import sys
 
 import nbformat
 import pytest
@@ -43,6 +44,7 @@ def faults(path):
         return found
     try:
         found = [*faults_of_parameters(lesson), *faults_of_results(lesson)]
+        found += faults_of_imports(lesson)
     except TutorialError as error:
         found = [str(error)]
     return found
@@ -111,6 +113,19 @@ def faults_of_results(lesson):
     for floor in floors:
         if any(isinstance(node, COMPUTES) for node in ast.walk(floor)):
             yield f"{cell.id}: a floor is typed, not computed: `{ast.unparse(floor)}`"
+
+
+def faults_of_imports(lesson):
+    """The package is imported first: from then on TensorFlow starts without its log lines."""
+    for cell in lesson.notebook.cells:
+        for node in parse(cell, lesson.name).body if cell.cell_type == "code" else []:
+            modules = [getattr(node, "module", "")] if isinstance(node, ast.ImportFrom) else []
+            modules += [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            for name in (module.partition(".")[0] for module in modules):
+                if name == "mmtutorial":
+                    return
+                if name not in sys.stdlib_module_names:
+                    yield f"{cell.id}: {name} is imported before mmtutorial"
 
 
 def typed_numbers(lesson):
@@ -209,6 +224,17 @@ def test_results_out_of_rule_are_refused(tmp_path, results, fault):
     assert any(fault in line for line in faults(path)), faults(path)
 
 
+@pytest.mark.parametrize(
+    ("imports", "first"), [("import io, keras", "keras"), ("from keras.ops import ones", "keras")]
+)
+def test_a_library_before_the_package_is_refused(tmp_path, imports, first):
+    def change(notebook):
+        notebook.cells[2].source = f"{imports}\n{notebook.cells[2].source}"
+
+    fault = f"05-setup: {first} is imported before mmtutorial"
+    assert faults(written(tmp_path, change, body=["print(SEED)"])) == [fault]
+
+
 @pytest.fixture(scope="session")
 def demo_results(tmp_path_factory):
     return tmp_path_factory.mktemp("demo")
@@ -255,6 +281,22 @@ def test_a_lesson_keeps_its_claims_on_the_demo_shop(lesson, on_the_demo_shop):
     floors = {claim["floor"] for claim in claims} - {None}
     assert floors, "nothing is claimed on the demo shop"
     assert floors <= typed_numbers(lesson), "a floor is typed, not computed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_a_lesson_shows_no_log_or_warning(lesson, on_the_demo_shop, demo_results):
+    assert on_the_demo_shop[lesson.name]["status"] == "passed"
+    executed = nbformat.read(demo_results / "demo-quick" / lesson.name / "notebook.ipynb", 4)
+    errors = [
+        line
+        for cell in executed.cells
+        for output in cell.get("outputs", [])
+        if output.get("name") == "stderr"
+        for line in re.split(r"[\r\n]+", output.text)
+    ]
+    progress = re.compile(r"\d+%\||\[\d\d:\d\d")  # tqdm's bars
+    assert [line for line in errors if line.strip() and not progress.search(line)] == []
 
 
 @pytest.mark.slow
