@@ -489,8 +489,8 @@ def _key(train_part, validation_part, settings):
         *TEXT_ENCODERS[text_name],
     ]
     data = []
-    for preset in (image_preset, text_preset):  # the files of a folder; a name stands for itself
-        files = sorted(file for file in Path(preset).rglob("*") if preset and file.is_file())
+    for preset in filter(None, (image_preset, text_preset)):  # a folder's files; a name has none
+        files = sorted(file for file in Path(preset).rglob("*") if file.is_file())
         data += [file.read_bytes() for file in files]
     for part in (train_part, validation_part):
         data += [*part.table["id"], *part.table["title"], part.photos]
