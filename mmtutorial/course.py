@@ -19,6 +19,7 @@ import numpy as np
 from mmtutorial import TutorialError
 
 RESULTS_MIME = "application/vnd.mmtutorial.results+json"
+COPIED = "the queries are copies of titles, so this proves nothing and has no floor"
 
 
 def begin(seed: int) -> None:
@@ -81,14 +82,16 @@ class Results:
         self.catalogue = catalogue
         self.claims: list[dict] = []
 
-    def record(self, name, value, *, chance=None, floor=None, protocol=""):
+    def record(self, name, value, *, chance=None, floor=None, protocol="", copied=False):
         """Keep one number, and what it has to reach.
 
         ``chance``: what guessing would give (0.0 for a gain, "A beats B by"); ``floor``: the
         least value that keeps the claim, by catalogue name. A catalogue that it does not name
         has to reach three times chance, or half the way from chance to 1 if that is less;
         without a chance above zero its number is kept unchecked. A missed floor is shown and
-        does not raise: whoever tweaks a lesson still reaches its end.
+        does not raise: whoever tweaks a lesson still reaches its end. ``copied``: the number
+        comes from queries that are copies of titles. Matching words would answer them, so the
+        number proves nothing: it gets no floor, and the protocol says why.
 
         Raises
         ------
@@ -124,6 +127,9 @@ class Results:
                 f"the floor of {name!r} on {self.catalogue!r} is {least:g}, and chance gives "
                 f"{chance:g}: guessing would pass it; raise it"
             )
+        if copied:
+            least = None
+            protocol = "; ".join(filter(None, [str(protocol), COPIED]))
         self.claims.append(
             {
                 "name": name,
