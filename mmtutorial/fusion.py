@@ -128,7 +128,7 @@ class Gated(keras.Layer):
 
 @fusion("concat")
 class Concat(keras.Layer):
-    """z = W [x; y] + b: side by side, then one dense layer, as the article has it."""
+    """z = W [x; y] + b: side by side, then one dense layer, as the article's listing has it."""
 
     def build(self, input_shape):
         self.dense = layers.Dense(input_shape[0][-1], name="dense")
