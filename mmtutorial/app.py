@@ -33,7 +33,7 @@ from ipywidgets import (
 from PIL import Image
 
 from mmtutorial import TutorialError
-from mmtutorial.datasets.folder import decode
+from mmtutorial.datasets.folder import MAX_PIXELS, decode
 from mmtutorial.tokens import chinese_words, words
 
 FILTERS = ("article_type", "brand", "colour", "gender")
@@ -43,7 +43,7 @@ LONGEST_QUERY = 200  # characters
 CHINESE_LETTER = "[\u4e00-\u9fff]"
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 MAX_BYTES = 15_000_000  # of an uploaded file: a phone's photo has 3 to 8 million
-MAX_PIXELS = 60_000_000  # a small file can unpack to gigabytes: its header tells before it does
+
 FUNCTION_WORDS = frozenset(  # they say nothing about a product, whatever is spelt like them
     re.findall(r"\w+", "a an and any at by for from i in is it me my of on or some the to with")
 )
