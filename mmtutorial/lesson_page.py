@@ -108,12 +108,13 @@ def _highlight(source: str) -> str:
 
 def _output(output, render, figures) -> dict:
     """One output of a cell, as HTML of a ``kind`` that the template knows."""
-    from nbconvert.filters import ansi2html
+    from nbconvert.filters import ansi2html, strip_ansi
 
     if output.output_type == "stream":
         return {"kind": f"text {output.name}", "html": ansi2html(output.text)}
     if output.output_type == "error":
-        return {"kind": "text error", "html": ansi2html("\n".join(output.traceback))}
+        trace = strip_ansi("\n".join(output.traceback))  # its colours are for dark terminals
+        return {"kind": "text error", "html": html.escape(trace)}
     data = output.data
     if "application/vnd.jupyter.widget-view+json" in data:
         return {"kind": "widget", "html": ""}

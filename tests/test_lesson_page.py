@@ -111,7 +111,7 @@ def test_figures_are_files_beside_the_page_with_their_size_and_heading(tmp_path)
 def test_outputs_of_every_kind_are_shown():
     trace = ["\x1b[31mKeyError\x1b[0m: '<no such>'"]
     outputs = [
-        new_output("stream", name="stdout", text="<printed>"),
+        new_output("stream", name="stdout", text="<printed> \x1b[32mgreen"),
         shown({"text/html": "<table><tr><td>7</td></tr></table>", "text/plain": "hidden"}),
         shown({"text/markdown": "**said** in $x$"}),
         shown({"text/plain": "array([1])"}),
@@ -122,7 +122,11 @@ def test_outputs_of_every_kind_are_shown():
     text = page(notebook(new_code_cell("x", outputs=outputs)))
     for part in ("&lt;printed&gt;", "<td>7</td>", "<strong>said</strong>", "array([1])", "<math"):
         assert part in text
-    for part in ("run the lesson in JupyterLab", 'class="ansi-red-fg"', "&lt;no such&gt;"):
+    for part in (
+        "run the lesson in JupyterLab",
+        'class="ansi-green-fg"',
+        "KeyError: &#x27;&lt;no such&gt;",
+    ):
         assert part in text
     assert f"data:image/jpeg;base64,{PNG}" in text
     assert "hidden</pre>" not in text
