@@ -106,7 +106,8 @@ def run_all(browser, lab, number):
     page.set_default_timeout(60_000)
     page.goto(f"{lab}/lab/tree/{number}.ipynb?reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_selector('.jp-Toolbar-kernelStatus[data-status="idle"], [title*="Idle"]')
+    idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
+    page.wait_for_selector(idle, state="attached")
     page.click('.lm-MenuBar-itemLabel:text-is("Run")')
     page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
     page.wait_for_selector("table.results", timeout=400_000)
