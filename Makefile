@@ -14,13 +14,17 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: run test lint lab pictures lock clean
+.PHONY: run test nightly lint lab pictures lock clean
 
 run: $(READY)
 	$(BIN)/mmtutorial run
 
 test: $(READY) lint
 	$(BIN)/python -m pytest
+
+# All tests, those too that `make test` leaves out for their time.
+nightly: $(READY) lint
+	$(BIN)/python -m pytest -m "nightly or not nightly"
 
 lint: $(READY)
 	$(BIN)/ruff check .

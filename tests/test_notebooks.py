@@ -26,9 +26,17 @@ NOTEBOOKS = ROOT / "notebooks"
 LESSONS = find_lessons(NOTEBOOKS)
 CODE_LINES = 20
 COMPUTES = (ast.BinOp, ast.Call, ast.Attribute, ast.Subscript)
-# Those left out train several models from pixels on, four to five minutes each on two cores: run
-# them on fashion by hand (CONTRIBUTING), so that the tests stay under 40 minutes.
-ON_FASHION = [lesson for lesson in LESSONS if lesson.number not in ("02", "03", "05", "20")]
+# On fashion these train many models, three to five minutes each on two cores: `make nightly` runs
+# them there, so that `make test` stays under an hour.
+NIGHTLY_ON_FASHION = ("02", "03", "05", "07", "08", "20")
+ON_FASHION = [
+    pytest.param(
+        lesson,
+        id=lesson.name,
+        marks=[pytest.mark.nightly] if lesson.number in NIGHTLY_ON_FASHION else [],
+    )
+    for lesson in LESSONS
+]
 COMMON = ("DATASET", "MAX_PRODUCTS", "SEED")
 LOCAL_PATH = re.compile(r"(?<![\w.:/])/(home|Users|root|work|tmp|mnt|var)/|\b[A-Z]:\\\\?\w|file://")
 
@@ -246,13 +254,16 @@ def on_the_demo_shop(demo_results):
 
 
 @pytest.fixture(scope="session")
-def on_a_sample_of_fashion(tmp_path_factory):
+def on_a_sample_of_fashion(request, tmp_path_factory):
+    """The metrics of the lessons whose tests were selected."""
+    tests = (one for one in request.session.items if request.fixturename in one.fixturenames)
+    selected = [one.callspec.params["lesson"].name for one in tests]
     try:
         fashion.find()
     except TutorialError as error:
         pytest.skip(str(error))
     metrics = run(
-        [lesson.name for lesson in ON_FASHION],
+        selected,
         dataset="fashion",
         parameters={"MAX_PRODUCTS": 4000},
         results=tmp_path_factory.mktemp("fashion"),
@@ -300,7 +311,7 @@ def test_a_lesson_shows_no_log_or_warning(lesson, on_the_demo_shop, demo_results
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lesson", ON_FASHION, ids=lambda lesson: lesson.name)
+@pytest.mark.parametrize("lesson", ON_FASHION)
 def test_a_lesson_keeps_its_claims_on_a_sample_of_fashion(lesson, on_a_sample_of_fashion):
     keeps_its_claims(on_a_sample_of_fashion[lesson.name])
 
