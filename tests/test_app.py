@@ -632,9 +632,11 @@ def visit(browser, address, width):
     return view
 
 
-def wait_for(view, selector, text):
+def wait_for(view, selector, text, busy=False):
+    """Until it says so and, unless ``busy``, no search runs any more."""
     view.wait_for_function(
-        "([where, what]) => document.querySelector(where).innerText.includes(what)",
+        "([where, what]) => document.querySelector(where).innerText.includes(what) && "
+        f"document.querySelector('.shop').classList.contains('busy') === {str(busy).lower()}",
         arg=[f".shop {selector}", text],
     )
 
@@ -751,7 +753,7 @@ def test_the_earlier_list_is_pale_and_busy_while_a_search_runs(browser, served):
       document.getElementById("jupyter-config-data").textContent).kernelId, { method: "POST" })""")
     view.fill(".shop .bar input", "red hat")
     view.keyboard.press("Enter")
-    wait_for(view, "[role=status]", "There is no answer")
+    wait_for(view, "[role=status]", "There is no answer", busy=True)
     assert (
         view.evaluate("getComputedStyle(document.querySelector('.shop .grid')).opacity") == "0.25"
     )
