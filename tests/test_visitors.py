@@ -26,8 +26,11 @@ from mmtutorial import visitors
 
 MOST = 2
 SERVER = """
+import signal
 import sys
 from pathlib import Path
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
 
 import nbformat
 from mmtutorial import serve, visitors
