@@ -110,10 +110,17 @@ def run_all(browser, lab, number):
     page.wait_for_selector(idle, state="attached")
     page.click('.lm-MenuBar-itemLabel:text-is("Run")')
     page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
-    page.wait_for_selector("table.results", timeout=400_000)
-    errors = page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"] pre')
-    raised = [text for text in errors.all_inner_texts() if "Error" in text]
-    assert not raised
+    error = (
+        '[data-mime-type="application/vnd.jupyter.error"], .jp-RenderedText[data-mime-type*="err"]'
+    )
+    page.wait_for_function(
+        "error => document.querySelector('table.results') || "
+        "[...document.querySelectorAll(error)].some(each => /Error/.test(each.innerText))",
+        arg=error,
+        timeout=400_000,
+    )
+    raised = [text for text in page.locator(error).all_inner_texts() if "Error" in text]
+    assert not raised, raised
     return page
 
 
