@@ -1,7 +1,7 @@
 """Make the pictures of README.md: ``make pictures``.
 
 Three figures come from executed lessons on the drawn shop, one is a screenshot of the shop page in
-headless Chromium. They lie in ``book/pictures/``, each below 150 kB, and are the only pictures in
+headless Chromium. They lie in ``book/pictures/``, each below 250 kB, and are the only pictures in
 the repository. Nothing of a real catalogue is in them.
 """
 
@@ -21,8 +21,8 @@ FIGURES = {  # picture → lesson, heading above the figure in the lesson
     "missing.png": ("08", "Missing and wrong parts"),
     "index.png": ("11", "Five indexes by name"),
 }
-QUERY = "black hat for a party"
-WIDEST = 1400  # pixels
+QUERY = "black hat"
+WIDEST = 1000  # pixels
 
 
 def main():
@@ -44,10 +44,10 @@ def main():
 
 
 def save(image, name):
-    """A PNG of at most ``WIDEST`` pixels and 256 colours."""
+    """A PNG of at most ``WIDEST`` pixels and 128 colours."""
     image = image.convert("RGB")
     image.thumbnail((WIDEST, WIDEST), Image.Resampling.LANCZOS)
-    image = image.quantize(256, dither=Image.Dither.NONE)
+    image = image.quantize(128, dither=Image.Dither.NONE)
     image.save(HERE / name, optimize=True)
     print(f"{name}: {image.width} × {image.height}, {(HERE / name).stat().st_size / 1000:.0f} kB")
 
