@@ -1,10 +1,11 @@
 """Make the pictures of README.md: ``make pictures``.
 
 Three figures come from executed lessons on the drawn shop, one is a screenshot of the shop page in
-headless Chromium. They lie in ``book/pictures/``, each below 250 kB, and are the only pictures in
+headless Chromium. They lie in ``book/pictures/``, each below 150 kB, and are the only pictures in
 the repository. Nothing of a real catalogue is in them.
 """
 
+import io
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from mmtutorial.runner import run
 
 HERE = Path(__file__).resolve().parent / "pictures"
 FIGURES = {  # picture → lesson, heading above the figure in the lesson
-    "both.png": ("00", "Search by both"),
+    "both.jpg": ("00", "Search by both"),
     "missing.png": ("08", "Missing and wrong parts"),
     "index.png": ("11", "Five indexes by name"),
 }
@@ -40,15 +41,14 @@ def main():
                     captions = sorted({one["caption"] for one in metrics["figures"]})
                     sys.exit(f"lesson {lesson} has no figure under {heading!r}, but: {captions}")
                 save(Image.open(folder / found[-1]), name)
-    shop_page("shop.png")
+    shop_page("shop.jpg")
 
 
 def save(image, name):
-    """A PNG of at most ``WIDEST`` pixels and 128 colours."""
+    """At most ``WIDEST`` pixels wide; photos as JPEG, curves as PNG."""
     image = image.convert("RGB")
     image.thumbnail((WIDEST, WIDEST), Image.Resampling.LANCZOS)
-    image = image.quantize(128, dither=Image.Dither.NONE)
-    image.save(HERE / name, optimize=True)
+    image.save(HERE / name, optimize=True, quality=85)
     print(f"{name}: {image.width} × {image.height}, {(HERE / name).stat().st_size / 1000:.0f} kB")
 
 
@@ -79,11 +79,11 @@ def shop_page(name):
                     arg=QUERY,
                 )
                 page.wait_for_timeout(1500)
-                page.screenshot(path=HERE / name)
+                picture = page.screenshot()
                 browser.close()
         finally:
             server.terminate()
-    save(Image.open(HERE / name), name)
+    save(Image.open(io.BytesIO(picture)), name)
 
 
 if __name__ == "__main__":
