@@ -156,6 +156,7 @@ def _source(page, source):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly  # four trainings first; the page itself is tried in test_app.py
 def test_the_page_of_lesson_20_searches_after_run_all(browser, lab):
     page = run_all(browser, lab, "20")
     page.locator(".shop .bar input").first.fill("black hat")
