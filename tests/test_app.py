@@ -820,7 +820,7 @@ def test_a_kernel_that_fails_is_said_instead_of_waited_for(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert "the page could not be made" in done.stderr
-    assert "no saved search can be read from" in done.stderr
+    assert f"remove the folder {tmp_path} and start again: there is no" in done.stderr
 
 
 @pytest.mark.slow
