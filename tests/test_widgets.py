@@ -106,22 +106,49 @@ def run_all(browser, lab, number):
     page.set_default_timeout(60_000)
     page.goto(f"{lab}/lab/tree/{number}.ipynb?reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
-    idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
-    page.wait_for_selector(idle, state="attached")
-    page.click('.lm-MenuBar-itemLabel:text-is("Run")')
-    page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+    _start_all(page, lab)
     error = (
         '[data-mime-type="application/vnd.jupyter.error"], .jp-RenderedText[data-mime-type*="err"]'
     )
-    page.wait_for_function(
+    ended = (
         "error => document.querySelector('table.results') || "
-        "[...document.querySelectorAll(error)].some(each => /Error/.test(each.innerText))",
-        arg=error,
-        timeout=400_000,
+        "[...document.querySelectorAll(error)].some(each => /Error/.test(each.innerText))"
     )
+    try:
+        page.wait_for_function(ended, arg=error, timeout=400_000)
+    except Exception:
+        pytest.fail(f"Run All of lesson {number} did not end: {_state(page)}")
     raised = [text for text in page.locator(error).all_inner_texts() if "Error" in text]
     assert not raised, raised
     return page
+
+
+def _start_all(page, lab, patience=120):
+    """Run All, given again while no cell has begun: before the page has its kernel, JupyterLab
+    takes the command and does nothing, and says "idle" all the same."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        with urllib.request.urlopen(f"{lab}/api/kernels", timeout=30) as answer:
+            if not any(kernel["execution_state"] == "idle" for kernel in json.load(answer)):
+                page.wait_for_timeout(500)
+                continue
+        page.click('.lm-MenuBar-itemLabel:text-is("Run")')
+        page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+        page.wait_for_timeout(5_000)
+        if any(re.search(r"[\d*]", prompt) for prompt in _prompts(page)):
+            return
+    pytest.fail(f"Run All was not started: {_state(page)}")
+
+
+def _prompts(page):
+    return page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+
+
+def _state(page):
+    """What stands beside the cells, in a dialogue and at the kernel, for a message of failure."""
+    dialogues = page.locator(".jp-Dialog, .Toastify__toast").all_inner_texts()
+    kernel = page.locator(".jp-Notebook-ExecutionIndicator").first.get_attribute("data-status")
+    return f"cells {_prompts(page)}, kernel {kernel}, dialogues {dialogues}"
 
 
 @pytest.mark.slow
