@@ -29,6 +29,7 @@ nightly: $(READY) lint
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from mmtutorial.runner import run
+from mmtutorial.course.runner import run
 
 HERE = Path(__file__).resolve().parent / "pictures"
 FIGURES = {  # picture → lesson, heading above the figure in the lesson

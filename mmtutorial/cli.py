@@ -77,7 +77,7 @@ def run(lessons, dataset, profile, parameters, jobs, force, results):
     number below its floor is marked and no failure. The exit status is 1 if a lesson failed, 130
     if the run was interrupted.
     """
-    from mmtutorial import runner
+    from mmtutorial.course import runner
 
     metrics = runner.run(
         lessons,
@@ -146,12 +146,12 @@ def sweep(lesson, parameters, seeds, dataset, profile, jobs, force, results):
     A number below its floor is marked. The exit status is 1 if a run failed, 130 if the sweep
     was interrupted.
     """
-    from mmtutorial import sweep as sweeps
+    from mmtutorial.course import sweep
 
     grid = {}
     for name, value in parameters:
         grid.setdefault(name, []).append(value)
-    table = sweeps.sweep(
+    table = sweep.sweep(
         lesson,
         grid,
         seeds=seeds,
@@ -206,10 +206,10 @@ def benchmark(products, qrels, model, profile, photo_weight, output):
     which is refused if it was trained on any of them. Writes metrics.json, run.trec and
     qrels.trec into the output folder, and the model if it was trained.
     """
-    from mmtutorial import benchmark as kagl
+    from mmtutorial.benchmark import kagl
 
     results = kagl.run(products, qrels, output, model, profile, photo_weight)
-    click.echo(kagl.table(results))
+    click.echo(kagl.format_results(results))
     click.echo(f"Written: {output}/metrics.json, run.trec, qrels.trec")
 
 
@@ -239,7 +239,7 @@ def app(dataset, model, port, visitors, no_browser):
 
     Trains the model of lesson 00 first, unless it is there already. Ctrl-C ends it.
     """
-    from mmtutorial import serve
+    from mmtutorial.shop import serve
 
     serve.serve(dataset, port=port, browser=not no_browser, model=model, visitors=visitors)
 
@@ -248,7 +248,7 @@ def app(dataset, model, port, visitors, no_browser):
 @click.option("--gpu", is_flag=True, help="Ask for a GPU: a missing one is a fault.")
 def check(gpu):
     """Check that this machine is ready for the course."""
-    from mmtutorial import checks
+    from mmtutorial.course import checks
 
     report = checks.report(gpu=gpu)
     click.echo(repr(report))
@@ -264,6 +264,6 @@ def data():
 @click.argument("name", type=click.Choice(["fashion"]))
 def get(name):
     """Download a data set into MMTUTORIAL_DATA (default: data/)."""
-    from mmtutorial.datasets import fashion
+    from mmtutorial.catalogue import fashion
 
     click.echo(f"The fashion catalogue is whole: {fashion.download()}")

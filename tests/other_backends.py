@@ -10,7 +10,8 @@ import pytest
 
 each_other_backend = pytest.mark.parametrize("backend", ["jax", "torch"])
 
-FIND_TESTS = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+TESTS = Path(__file__).parent
+FIND_TESTS = f"import sys; sys.path[:0] = {[str(TESTS), str(TESTS / 'matching')]!r}\n"
 REPORT = """
 import json
 import keras

@@ -11,7 +11,7 @@ import json
 import pandas as pd
 from PIL import Image
 
-from mmtutorial.catalogue import load_catalogue
+from mmtutorial.catalogue.catalogue import load_catalogue
 
 
 def _products(n):

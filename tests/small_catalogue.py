@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from mmtutorial.catalogue import Catalogue, hash_photos
-from mmtutorial.datasets.folder import ATTRIBUTES
+from mmtutorial.catalogue.catalogue import Catalogue
+from mmtutorial.catalogue.groups import hash_photos
+from mmtutorial.catalogue.reading import ATTRIBUTES
 
 COLOURS = {"Red": (200, 30, 30), "Blue": (30, 30, 200), "Green": (20, 150, 20)}
 SHAPES = {"Bars": (slice(10, 70), slice(25, 35)), "Boxes": (slice(25, 55), slice(10, 50))}

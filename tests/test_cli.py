@@ -2,11 +2,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from mmtutorial import TutorialError, __version__, checks, runner
-from mmtutorial import sweep as sweeps
-from mmtutorial.checks import Finding, Report
+from mmtutorial import TutorialError, __version__
+from mmtutorial.catalogue import fashion
 from mmtutorial.cli import main
-from mmtutorial.datasets import fashion
+from mmtutorial.course import checks, runner, sweep
+from mmtutorial.course.checks import Finding, Report
 
 
 def call(*arguments):
@@ -84,11 +84,11 @@ def sweep_with(monkeypatch):
     given = {}
 
     def ending(*statuses):
-        def sweep(lesson, grid, **options):
+        def ended(lesson, grid, **options):
             given.update(options, lesson=lesson, grid=grid)
             return pd.DataFrame({"status": statuses})
 
-        monkeypatch.setattr(sweeps, "sweep", sweep)
+        monkeypatch.setattr(sweep, "sweep", ended)
         return given
 
     return ending

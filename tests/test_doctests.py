@@ -17,7 +17,9 @@ MODULES = ["mmtutorial"] + [
     module.name for module in pkgutil.walk_packages(mmtutorial.__path__, "mmtutorial.")
 ]
 # Here each public function teaches by an example.
-TAUGHT = ["metrics", "similarity", "hybrid", "indexes"]
+TAUGHT = [
+    "metrics.measures", "metrics.significance", "metrics.similarity", "search.indexes",
+]  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "models" / "fashion-base" / "README.md"]
 
 

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from mmtutorial.lessons import find_lessons, parse
+from mmtutorial.course.lessons import find_lessons, parse
 from mmtutorial.paths import ROOT
 
 LESSONS = find_lessons(ROOT / "notebooks")

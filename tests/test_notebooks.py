@@ -16,11 +16,11 @@ import pytest
 from tiny_lessons import PARAMETERS, RESULTS, tiny_lesson
 
 from mmtutorial import TutorialError
-from mmtutorial.course import holds
-from mmtutorial.datasets import fashion
-from mmtutorial.lessons import Lesson, find_lessons, parse, read_profiles
+from mmtutorial.catalogue import fashion
+from mmtutorial.course.lessons import Lesson, find_lessons, parse, read_profiles
+from mmtutorial.course.results import holds
+from mmtutorial.course.runner import run
 from mmtutorial.paths import ROOT
-from mmtutorial.runner import run
 
 NOTEBOOKS = ROOT / "notebooks"
 LESSONS = find_lessons(NOTEBOOKS)
@@ -28,7 +28,7 @@ CODE_LINES = 20
 COMPUTES = (ast.BinOp, ast.Call, ast.Attribute, ast.Subscript)
 # On fashion these train many models, three to five minutes each on two cores: `make nightly` runs
 # them there, so that `make test` stays under an hour.
-NIGHTLY_ON_FASHION = ("02", "03", "05", "07", "08", "20")
+NIGHTLY_ON_FASHION = ("02", "03", "05", "07", "08", "24")
 ON_FASHION = [
     pytest.param(
         lesson,
@@ -85,7 +85,8 @@ def faults_of_cells(cells, ids, number):
         if cell.cell_type == "code":
             if cell.outputs or cell.execution_count is not None:
                 yield f"{name}: outputs; strip them"
-            if len(cell.source.splitlines()) > CODE_LINES:
+            lines = cell.source.splitlines()
+            if len(lines) > CODE_LINES and not name.endswith("-imports"):  # a list, no idea
                 yield f"{name}: more than {CODE_LINES} lines"
 
 

@@ -1,6 +1,5 @@
-"""What holds for the project as a whole: a light import, one direction, a lock without hosts."""
+"""What holds for the project as a whole: a light import, a lock without hosts."""
 
-import ast
 import re
 import subprocess
 import sys
@@ -12,18 +11,6 @@ from mmtutorial.paths import ROOT
 
 PACKAGE = ROOT / "mmtutorial"
 LOCK = ROOT / "requirements.lock"
-
-# The order in which the data flows: a module imports from those before it, never after.
-ORDER = [
-    "silence", "paths", "files", "datasets.spreadsheet", "datasets.folder", "cleaning", "photos",
-    "datasets.demo", "datasets.fashion", "groups", "queries", "catalogue",
-    "devices", "images", "tokens", "bert", "text", "similarity", "word2vec", "understanding",
-    "contrastive", "search", "lexical", "alignment", "fusion", "ranking",
-    "indexes", "hybrid", "store",
-    "metrics", "base_model", "benchmark",
-    "plots", "checks", "course", "exercises", "lessons", "lesson_page", "execute", "report",
-    "runner", "sweep", "app", "visitors", "serve", "cli",
-]  # fmt: skip
 
 
 def run(*arguments):
@@ -40,45 +27,27 @@ def test_importing_the_package_is_light():
     assert min(times) < 0.5
 
 
-@pytest.mark.parametrize("module", ["catalogue", "metrics", "search", "course", "plots", "cli"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "catalogue.catalogue", "metrics.measures", "search.product_search", "search.score_fusion",
+        "search.query_reader", "course.results", "course.plots", "shop.opening", "cli",
+    ],
+)  # fmt: skip
 def test_what_needs_no_keras_does_not_import_it(module):
     heavy = "sorted({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules))"
     found, _ = run("-c", f"import sys, mmtutorial.{module}; print({heavy})")
     assert found.strip() == "[]"
 
 
-def imports(path):
-    """The package's modules that a file imports, wherever in the file."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmtutorial"):
-            base = node.module.removeprefix("mmtutorial").lstrip(".")
-            for name in node.names:
-                yield f"{base}.{name.name}".strip("."), base
-        elif isinstance(node, ast.Import):
-            for name in node.names:
-                if name.name.startswith("mmtutorial."):
-                    yield name.name.removeprefix("mmtutorial."), ""
-
-
 def modules():
     for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
-        if name not in ("__init__", "datasets") and not name.startswith("exercises.lesson"):
-            yield name, path
-
-
-@pytest.mark.parametrize(("name", "path"), list(modules()), ids=[name for name, _ in modules()])
-def test_imports_run_one_way(name, path):
-    assert name in ORDER, f"give {name} its place in ORDER"
-    for full, base in imports(path):
-        found = next((each for each in (full, base) if each in ORDER), None)
-        if found:
-            assert ORDER.index(found) < ORDER.index(name), f"{name} imports {found}"
+        yield ".".join(path.relative_to(PACKAGE).with_suffix("").parts), path
 
 
 def test_models_are_written_for_every_backend():
     for name, path in modules():
-        if name not in ("devices", "checks"):
+        if name not in ("devices", "course.checks"):
             text = path.read_text(encoding="utf-8")
             assert not re.search(r"^\s*(import|from) (tensorflow|jax|torch)\b", text, re.M), name
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from tiny_lessons import write_lesson
 
-from mmtutorial import runner
+from mmtutorial.course import runner
 
 STARTUP = """\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
@@ -84,7 +84,7 @@ def test_importing_the_package_imports_no_keras_and_no_tensorflow():
 
 def test_a_training_writes_nothing():
     code = (
-        "import mmtutorial.contrastive, keras, numpy as np\n"
+        "import mmtutorial.matching.contrastive, keras, numpy as np\n"
         "model = keras.Sequential([keras.layers.Dense(2)])\n"
         "model.compile('adam', 'mse')\n"
         "model.fit(np.zeros((8, 4)), np.zeros((8, 2)), verbose=0)"

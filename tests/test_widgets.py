@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mmtutorial.lessons import find_lessons, select
+from mmtutorial.course.lessons import find_lessons, select
 from mmtutorial.paths import ROOT, cache_home, data_home
 
 LESSONS = find_lessons(ROOT / "notebooks")
@@ -27,7 +27,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 WIDGETS = re.compile(r"ipywidgets|app\.make\(")
 SMALL = {  # lesson → parameters that let Run All end within a minute or two
     "07": {"MAX_PRODUCTS": 400, "SEEDS": 1, "EPOCHS": 1, "SKETCH_EPOCHS": 1, "WEIGHT_EPOCHS": 1},
-    "20": {"MAX_PRODUCTS": 400, "EPOCHS": 4, "LEAST_STEPS": 8, "LEFT_OUT": 1, "OTHER_SEEDS": 1},
+    "24": {"MAX_PRODUCTS": 400, "EPOCHS": 4, "LEAST_STEPS": 8, "LEFT_OUT": 1, "OTHER_SEEDS": 1},
 }
 
 
@@ -184,8 +184,8 @@ def _source(page, source):
 
 @pytest.mark.slow
 @pytest.mark.nightly  # four trainings first; the page itself is tried in test_app.py
-def test_the_page_of_lesson_20_searches_after_run_all(browser, lab):
-    page = run_all(browser, lab, "20")
+def test_the_page_of_lesson_24_searches_after_run_all(browser, lab):
+    page = run_all(browser, lab, "24")
     page.locator(".shop .bar input").first.fill("black hat")
     page.keyboard.press("Enter")
     page.wait_for_function(

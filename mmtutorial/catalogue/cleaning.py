@@ -1,0 +1,329 @@
+"""Cleaning a product table: one spelling, no markup, no hole that can be filled (lesson 01).
+
+Each function takes a table (the columns of ``COLUMNS``) and returns ``(table, changes)``: a new
+table, and one row a changed cell with ``id``, ``column``, ``before``, ``after`` and ``rule``. All
+that a rule knows it learnt from the table it was given.
+"""
+
+import html
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from mmtutorial.catalogue.reading import ATTRIBUTES
+
+TRUSTED = 0.9  # how often an imputing rule must be right on known cells
+LEAST_CHECKED = 10  # on at least so many of them
+
+NO_CHANGES = pd.DataFrame(columns=["id", "column", "before", "after", "rule"], dtype=str)
+
+
+def _plain(text: str) -> str:
+    """HTML unescaped and its tags gone, letters in one form (NFKC), single spaces."""
+    text = re.sub(r"</?[a-zA-Z][^<>]*>", " ", html.unescape(text))
+    return " ".join(unicodedata.normalize("NFKC", text).split())
+
+
+@lru_cache(maxsize=2**17)  # the same titles are asked for again and again
+def normalise_title(title: str) -> str:
+    """The title without what two copies of it may differ in: markup, letter forms, case, spaces.
+
+    Two products with the same normalised title count as one when the catalogue is split.
+    Normalising again changes nothing. Defined in lesson 01.
+    """
+    while (after := _plain(title).casefold()) != title:
+        title = after
+    return title
+
+
+def clean_text(table):
+    """Take markup, odd letter forms and superfluous spaces out of titles and descriptions.
+
+    A title all in capitals or all in small letters gets, word by word, the spelling that the word
+    has most often in the other titles.
+    """
+    table, plain = _rewrite(
+        table, ["title", "description", "title_zh"], lambda _: _plain, "plain text"
+    )
+    table, cased = _rewrite(table, ["title"], _usual_case, "usual case")
+    return table, pd.concat([plain, cased], ignore_index=True)
+
+
+def _one_case(title):
+    return title.isupper() or title.islower()
+
+
+def _usual_case(titles):
+    counts = Counter(
+        word for title in sorted(titles) if not _one_case(title) for word in title.split()
+    )
+    usual = {}
+    for word, _ in counts.most_common():
+        usual.setdefault(word.casefold(), word)
+
+    def rewrite(title):
+        if not _one_case(title):
+            return title
+        return " ".join(usual.get(word.casefold(), word) for word in title.split())
+
+    return rewrite
+
+
+def clean_attributes(table):
+    """Give every attribute value one spelling: ``" navy  BLUE"`` becomes ``"Navy Blue"``.
+
+    Values that differ only in case, spaces or punctuation are one value; its most frequent
+    spelling wins. Between digits punctuation counts: 1.5 is not 15. A value of punctuation alone
+    (``"-"``, ``"?"``) says nothing: it becomes ``""``. A value of several, ``"Black/White"``,
+    stays one value: black and white is another colour than black.
+    """
+
+    def fit(values):
+        spellings = defaultdict(Counter)
+        for value, count in values.value_counts().sort_index().items():
+            spellings[_key(_plain(value))][_plain(value)] += count
+        best = {key: counts.most_common(1)[0][0] for key, counts in spellings.items() if key}
+        return lambda value: best.get(_key(_plain(value)), "")
+
+    return _rewrite(table, ATTRIBUTES, fit, "one spelling")
+
+
+def _key(value):
+    apart = re.sub(r"(?<=\d)[\W_]+(?=\d)", "\0", value.casefold())
+    return "".join(letter for letter in apart if letter.isalnum() or letter == "\0")
+
+
+def _rewrite(table, columns, fit, rule):
+    """Replace every value of ``columns`` by ``fit(values)(value)``."""
+    after = {}
+    for column in columns:
+        function = fit(table[column])
+        after[column] = table[column].map({old: function(old) for old in table[column].unique()})
+    return _replace(table, after, rule)
+
+
+def _replace(table, after, rule):
+    """The table with the columns of ``after``, and the list of cells in which they differ."""
+    changes = []
+    for column, values in after.items():
+        cells = (table[column] != values).to_numpy()
+        changes.append(
+            pd.DataFrame(
+                {
+                    "id": table["id"][cells],
+                    "column": column,
+                    "before": table[column][cells],
+                    "after": values[cells],
+                    "rule": rule,
+                }
+            )
+        )
+    return table.assign(**after), pd.concat(changes, ignore_index=True)
+
+
+def impute(table):
+    """Fill missing attributes from the products with the same photo, the same title, then words.
+
+    - same photo, same title: the value that all the other products with it agree on;
+    - word of the title: the one known value of the column that stands in the title.
+
+    A rule is used for a column only if it has earned it: applied to the cells whose value is
+    known, as if each were missing, it gives that value in at least ``TRUSTED`` of them. What no
+    trusted rule fills stays ``""``: no value is better than a wrong one.
+    """
+    titles = table["title"].map(normalise_title)
+    rules = {
+        "same photo": lambda column: _from_copies(table[column], table["photo_hash"]),
+        "same title": lambda column: _from_copies(table[column], titles),
+        "word of the title": lambda column: _from_words(table[column], titles),
+    }
+    changes = []
+    for column in ATTRIBUTES:
+        known = table[column] != ""
+        if known.all() or not known.any():
+            continue
+        for rule, guess in rules.items():
+            guesses = guess(column)
+            checked = known & (guesses != "")
+            if checked.sum() < LEAST_CHECKED:
+                continue
+            if (guesses == table[column])[checked].mean() >= TRUSTED:
+                after = {column: table[column].where(known, guesses)}
+                table, changed = _replace(table, after, rule)
+                known = table[column] != ""
+                changes.append(changed)
+    return table, pd.concat([NO_CHANGES, *changes], ignore_index=True)
+
+
+def _from_copies(values, keys):
+    """For each row, the value that all other rows of its key agree on; ``""`` where there is none.
+
+    ``values``, ``keys``: ``(N,)`` text; an empty key is shared with nobody.
+    """
+    index, values, keys = values.index, values.tolist(), keys.tolist()
+    votes = defaultdict(Counter)
+    for value, key in zip(values, keys, strict=True):
+        if value and key:
+            votes[key][value] += 1
+    guesses = []
+    for value, key in zip(values, keys, strict=True):
+        # Its own vote does not count: what only it says, nobody else does.
+        others = [other for other, count in votes[key].items() if count > (other == value)]
+        guesses.append(others[0] if len(others) == 1 else "")
+    return pd.Series(guesses, index=index, dtype=str)
+
+
+def _from_words(values, titles):
+    """For each row, the one known value that stands in its title (as words); ``""`` otherwise."""
+    known = {_words(value): value for value in sorted(values.unique()) if value}
+    found = {title: _values_in(_words(title), known) for title in titles.unique()}
+    return titles.map({title: only[0] if len(only) == 1 else "" for title, only in found.items()})
+
+
+@lru_cache(maxsize=2**17)
+def _words(text) -> tuple:
+    """The words of a text as they are compared: ``"Men's T-Shirts"`` → ``("men", "tshirt")``."""
+    joined = re.sub(r"['’-]", "", normalise_title(text))
+    return tuple(word[:-1] if word[-1] == "s" else word for word in re.findall(r"\w+", joined))
+
+
+def _values_in(words, known) -> list:
+    """The values of ``known`` (words → value) that stand in a title's words, longest first."""
+    found, place = [], 0
+    longest = max(map(len, known), default=0)
+    while place < len(words):
+        for end in range(min(place + longest, len(words)), place, -1):
+            if words[place:end] in known:
+                found.append(known[words[place:end]])
+                break
+        else:
+            end = place + 1
+        place = end
+    return list(dict.fromkeys(found))
+
+
+def annotate(table):
+    """Write down what only the title says: the brand and the pattern, where they are missing.
+
+    The brand is what stands before the word for whom it is (``"Puma Men Grey T-shirt"``), if at
+    least five titles begin like that; the pattern is a word such as ``striped``, if there is one.
+    """
+    starts = Counter()
+    for title in table["title"]:
+        if match := _BRAND.match(title):
+            starts[match[1].casefold()] += 1
+    brands = {start for start, count in starts.items() if count >= 5}
+
+    def brand(title):
+        words = title.split()[:4]
+        starts = (" ".join(words[: end + 1]) for end in range(len(words)))
+        return next((start for start in starts if start.casefold() in brands), "")
+
+    def pattern(title):
+        found = {_PATTERNS[word] for word in _words(title) if word in _PATTERNS}
+        return found.pop() if len(found) == 1 else ""
+
+    changes = []
+    for column, read in (("brand", brand), ("pattern", pattern)):
+        missing = table[column] == ""
+        after = table[column].where(~missing, table["title"][missing].map(read))
+        table, changed = _replace(table, {column: after}, "read off the title")
+        changes.append(changed)
+    return table, pd.concat(changes, ignore_index=True)
+
+
+_BRAND = re.compile(r"(\S+(?: \S+){0,3}?) (?:men|women|boy|girl|kid|unisex)(?:'?s)?\b", re.I)
+_PATTERNS = {
+    "solid": "Solid",
+    "plain": "Solid",
+    "stripe": "Striped",
+    "striped": "Striped",
+    "check": "Checked",
+    "checked": "Checked",
+    "dotted": "Dotted",
+    "polka": "Dotted",
+    "floral": "Floral",
+    "print": "Printed",
+    "printed": "Printed",
+}
+
+
+def clean(table):
+    """``clean_text``, ``clean_attributes``, ``impute`` and ``annotate``, in that order."""
+    changes = []
+    for step in (clean_text, clean_attributes, impute, annotate):
+        table, changed = step(table)
+        changes.append(changed)
+    return table, pd.concat(changes, ignore_index=True)
+
+
+def suspect_colours(table, photos, least=20.0):
+    """Products whose photo has another colour than the ``colour`` column says.
+
+    A label's usual colour is the median over its products of the mean colour of what stands out
+    from the photo's background, in CIELAB, where distances are about as the eye sees them. A
+    product is suspect if its own colour is by ``least`` nearer to another label's usual colour
+    than to its own label's. Labels with fewer than five
+    products are left out.
+
+    ``photos``: ``(N, 80, 60, 3) uint8``, the rows of ``table``. Returns a DataFrame with ``id``,
+    ``colour``, ``looks_like`` and ``gap``, the most suspicious first.
+    """
+    counts = table["colour"].value_counts()
+    labels = [label for label, count in counts.items() if label and count >= 5]
+    rows = np.flatnonzero(table["colour"].isin(labels))
+    columns = ["id", "colour", "looks_like", "gap"]
+    if len(labels) < 2:
+        return pd.DataFrame(columns=columns)
+    seen = product_colours(photos)[rows]  # (n, 3)
+    own = pd.Categorical(table["colour"].iloc[rows], labels).codes
+    usual = np.stack([np.median(seen[own == code], axis=0) for code in range(len(labels))])
+    distances = np.linalg.norm(seen[:, None] - usual, axis=-1)  # (n, labels)
+    to_own = np.take_along_axis(distances, own[:, None].astype(int), axis=1)[:, 0]
+    np.put_along_axis(distances, own[:, None].astype(int), np.inf, axis=1)
+    found = pd.DataFrame(
+        {
+            "id": table["id"].to_numpy()[rows],
+            "colour": table["colour"].to_numpy()[rows],
+            "looks_like": np.array(labels, dtype=object)[distances.argmin(1)],
+            "gap": to_own - distances.min(1),
+        }
+    )
+    found = found[found["gap"] > least].sort_values(["gap", "id"], ascending=[False, True])
+    return found.reset_index(drop=True)
+
+
+def product_colours(photos) -> np.ndarray:
+    """The mean colour of each product: ``(N, height, width, 3) uint8`` → ``(N, 3)`` CIELAB.
+
+    The background is taken from the upper corners; what differs from it by more than 40 grey
+    levels in a channel is product. A photo with nothing such counts whole.
+    """
+    means = []
+    for start in range(0, len(photos), 1024):  # 1024 photos as floats: 60 MB
+        chunk = np.asarray(photos[start : start + 1024, ::2, ::2], dtype=np.float32)
+        corners = np.concatenate([chunk[:, :2, :2], chunk[:, :2, -2:]], axis=2)
+        background = np.median(corners, axis=(1, 2), keepdims=True)
+        product = np.abs(chunk - background).max(axis=-1) > 40  # (n, height, width)
+        product |= ~product.any(axis=(1, 2), keepdims=True)
+        weights = product[..., None].astype(np.float32)
+        means.append((chunk * weights).sum((1, 2)) / weights.sum((1, 2)))
+    return _cielab(np.concatenate(means)) if means else np.zeros((0, 3))
+
+
+def _cielab(rgb):
+    """sRGB ``(n, 3)``, 0 to 255 → CIELAB under D65 (CIE 1976; IEC 61966-2-1 for the curve)."""
+    rgb = rgb / 255
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    xyz = linear @ to_xyz.T / [0.9505, 1.0, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack(
+        [116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1
+    )

@@ -1,0 +1,66 @@
+"""Which products are copies of each other, and which titles name them (lesson 01).
+
+Two listings of one product must not stand on two sides of a split, and a query that is a title
+asks for every product that bears it. Both are groups of products that share a key.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from mmtutorial.catalogue import reading
+from mmtutorial.catalogue.cleaning import normalise_title
+
+
+def group_products(table, photos=None) -> np.ndarray:
+    """A group number for every product, ``(N,) int``: copies of one product share it.
+
+    Two products are copies if they have the same normalised title or the same photo, pixel for
+    pixel; and a copy of a copy is a copy. An empty title is no title to share. The photos'
+    hashes are read from the table, or taken from ``photos`` where it has none.
+    """
+    hashes = table["photo_hash"] if photos is None else hash_photos(photos)
+    titles = table["title"].map(normalise_title)
+    rows, keys = [], []
+    for kind, values in (("title ", titles), ("photo ", hashes)):
+        values = np.asarray(values, dtype=object)
+        known = np.flatnonzero(values != "")
+        rows.append(known)
+        keys.append(kind + values[known])
+    return connected_groups(len(table), np.concatenate(rows), np.concatenate(keys))
+
+
+def connected_groups(n, items, keys) -> np.ndarray:
+    """A group number for each of ``n`` items, ``(n,) int``: those that share a key share it.
+
+    ``items``, ``keys``: as many of both, item ``items[i]``, 0 to n - 1, has the key ``keys[i]``.
+    What is linked through others is linked too. Numbered in the order of the items.
+    """
+    codes, names = pd.factorize(np.asarray(keys, dtype=object))
+    nodes = n + len(names)  # a node for each item and each key, an edge where an item has it
+    ones = np.ones(len(codes), dtype=np.int8)
+    graph = coo_array((ones, (np.asarray(items, dtype=int), n + codes)), (nodes, nodes))
+    return pd.factorize(connected_components(graph, directed=False)[1][:n])[0]
+
+
+def hash_photos(photos) -> list[str]:
+    """16 hex digits for each photo of ``(N, 80, 60, 3) uint8``: the same for the same pixels."""
+    return [reading.hash_photo(photo) for photo in photos]
+
+
+def title_queries(catalogue) -> dict[str, dict[str, int]]:
+    """Qrels for a catalogue without any: each title asks for the products that bear it.
+
+    Returns ``{title: {product id: 1}}``, one query for each distinct normalised title, in the
+    spelling of its first product. A text search that sees titles finds them by copying: use
+    these to ask for photos. Used from lesson 06 on.
+    """
+    table = catalogue.table[catalogue.table["title"] != ""]
+    groups = table.groupby(table["title"].map(normalise_title), sort=False)
+    return {group["title"].iloc[0]: dict.fromkeys(group["id"], 1) for _, group in groups}
+
+
+def title_groups(catalogue):
+    """``(n,)`` int: the same number for products with the same normalised title."""
+    return pd.factorize(catalogue.table["title"].map(normalise_title))[0]

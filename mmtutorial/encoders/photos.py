@@ -1,0 +1,321 @@
+"""Preparing photos: resize, crop, denoise, normalise, augment, and spoil (lesson 02).
+
+A photo is ``(height, width, 3) uint8``, of any size; most functions take a stack of them as well,
+``(..., height, width, 3)``, and say so. ``prepare`` puts the steps together: whatever a seller or
+a shopper sends becomes the ``(80, 60, 3) uint8`` that the encoders read. What spoils photos is here
+too, so that lessons can show when a step pays.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from mmtutorial import TutorialError
+from mmtutorial.catalogue.reading import HEIGHT, WIDTH
+
+# Size and frame --------------------------------------------------------------------------------
+
+
+def resize(photos, height=HEIGHT, width=WIDTH, method="area"):
+    """Photos of another size, their aspect not kept.
+
+    "nearest" takes the pixel under the middle of each new one: fast, and fine stripes turn into
+    others (aliasing). "area" takes the mean of all that a new pixel covers, each old pixel by the
+    share that is covered. Defined in lesson 02.
+
+    ``(..., h, w, 3) uint8`` → ``(..., height, width, 3) uint8``.
+    Raises ``TutorialError`` for a size below 1 or an unknown method.
+    """
+    photos = _checked(photos)
+    if height < 1 or width < 1:
+        raise TutorialError(f"a photo cannot be {height} × {width} pixels: give 1 or more")
+    old_height, old_width = photos.shape[-3:-1]
+    if method == "nearest":
+        rows, columns = _middles(old_height, height), _middles(old_width, width)
+        return photos[..., rows[:, None], columns, :]
+    if method != "area":
+        raise TutorialError(f"no resize method {method!r}; choose 'area' or 'nearest'")
+    down, across = _covered(old_height, height), _covered(old_width, width)
+    photos = photos.astype(np.float32)
+    lower = down @ photos.reshape(*photos.shape[:-2], -1)  # (..., height, old_width * 3)
+    lower = lower.reshape(*lower.shape[:-1], old_width, 3)
+    small = np.tensordot(lower, across, axes=(-2, 1))  # (..., height, 3, width)
+    return np.rint(np.moveaxis(small, -1, -2)).astype(np.uint8)
+
+
+def _middles(old, new):
+    """``(new,)`` int: which old pixel lies under the middle of each new one."""
+    return ((np.arange(new) + 0.5) * old / new).astype(int)
+
+
+@lru_cache(maxsize=256)  # a catalogue is resized between the same few sizes
+def _covered(old, new):
+    """``(new, old)`` float32, rows sum to 1: the share of a new pixel that each old one fills."""
+    edges = np.arange(new + 1) * old / new
+    start, end = edges[:-1, None], edges[1:, None]
+    left = np.arange(old)
+    overlap = np.clip(np.minimum(end, left + 1) - np.maximum(start, left), 0, None)
+    return (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def letterbox(photo, height=HEIGHT, width=WIDTH, method="area"):
+    """The photo as large as it fits into ``height × width``, its aspect kept, the rest filled.
+
+    What is left over on two sides takes the colour of the photo's background (letterboxing).
+    Defined in lesson 02. ``(h, w, 3) uint8`` → ``(height, width, 3) uint8``.
+    """
+    photo = _checked(photo, one=True)
+    scale = min(height / photo.shape[0], width / photo.shape[1])
+    new = [max(1, round(scale * length)) for length in photo.shape[:2]]
+    sheet = np.full((height, width, 3), background_colour(photo))
+    top, left = (height - new[0]) // 2, (width - new[1]) // 2
+    sheet[top : top + new[0], left : left + new[1]] = resize(photo, *new, method)
+    return sheet
+
+
+def centre_crop(photos, height=HEIGHT, width=WIDTH):
+    """The middle ``height × width`` pixels: ``(..., h, w, 3)`` → ``(..., height, width, 3)``.
+
+    Raises ``TutorialError`` if a photo is smaller than that. Defined in lesson 02.
+    """
+    photos = _checked(photos)
+    old_height, old_width = photos.shape[-3:-1]
+    if not (1 <= height <= old_height and 1 <= width <= old_width):
+        raise TutorialError(
+            f"cannot cut {height} × {width} pixels out of a photo of {old_height} × {old_width}: "
+            "resize it first, or cut less"
+        )
+    top, left = (old_height - height) // 2, (old_width - width) // 2
+    return photos[..., top : top + height, left : left + width, :]
+
+
+def background_colour(photo):
+    """The median colour of the photo's outermost pixels, ``(3,) uint8``.
+
+    Right where less than half of the frame is product, or specks. Defined in lesson 02.
+    """
+    photo = _checked(photo, one=True)
+    frame = [photo[0], photo[-1], photo[:, 0], photo[:, -1]]
+    return np.median(np.concatenate(frame), axis=0).astype(np.uint8)
+
+
+def content_box(photo, tolerance=30, least=3):
+    """Where the product is: ``(top, bottom, left, right)``, to be used as slices.
+
+    A pixel is content if it differs from the background by more than ``tolerance`` grey levels
+    (0-255) in some channel; a row or column is, if ``least`` of its pixels are. The box runs from
+    the first such row and column to the last, and is the whole photo where there are none. It
+    overlooks a speck or two, not a noisy photo: denoise first. Defined in lesson 02.
+    """
+    photo = _checked(photo, one=True)
+    away = np.abs(photo.astype(np.int16) - background_colour(photo).astype(np.int16))
+    product = away.max(axis=-1) > tolerance  # (h, w) bool
+    rows, columns = (np.flatnonzero(product.sum(axis=axis) >= least) for axis in (1, 0))
+    if not len(rows) or not len(columns):
+        return 0, photo.shape[0], 0, photo.shape[1]
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def crop_to_content(photo, tolerance=30, margin=0.05):
+    """The photo cut to its content box, with ``margin`` (a share of the longer side) around it.
+
+    The margin ends where the photo does. ``(h, w, 3)`` → ``(smaller, smaller, 3)``.
+    Defined in lesson 02.
+    """
+    top, bottom, left, right = content_box(photo, tolerance)
+    more = round(margin * max(bottom - top, right - left))
+    return photo[max(0, top - more) : bottom + more, max(0, left - more) : right + more]
+
+
+def prepare(photo, denoise_with=None, crop=True, keep_aspect=True, height=HEIGHT, width=WIDTH):
+    """One photo as it came → ``(height, width, 3) uint8``: denoise, cut to the content, resize.
+
+    The order matters: specks would be taken for product, and a resize spreads them. Leave a step
+    out with ``None`` or ``False``. Defined in lesson 02.
+    """
+    if denoise_with is not None:
+        photo = denoise(photo, denoise_with)
+    if crop:
+        photo = crop_to_content(photo)
+    return (letterbox if keep_aspect else resize)(photo, height, width)
+
+
+# Noise -----------------------------------------------------------------------------------------
+
+
+def _median(photo, noise):
+    from scipy.ndimage import median_filter
+
+    return median_filter(photo, size=(3, 3, 1), mode="nearest")
+
+
+def _bilateral(photo, noise):
+    from skimage.restoration import denoise_bilateral
+
+    # Of a uint8 photo, scikit-image 0.26 gives one that is up to 4 grey levels too dark.
+    smooth = denoise_bilateral(
+        photo / 255, win_size=5, sigma_color=0.5 * noise / 255, sigma_spatial=1.5, channel_axis=-1
+    )
+    return np.rint(255 * smooth).astype(np.uint8)
+
+
+def _nl_means(photo, noise):
+    from skimage.restoration import denoise_nl_means
+
+    # skimage takes a float photo as it is; the noise must be on the same scale.
+    smooth = denoise_nl_means(
+        (photo / 255).astype(np.float32),
+        patch_size=3,
+        patch_distance=5,
+        h=0.8 * noise / 255,
+        sigma=noise / 255,
+        channel_axis=-1,
+    )
+    return np.rint(255 * np.clip(smooth, 0, 1)).astype(np.uint8)
+
+
+DENOISERS = {"median": _median, "bilateral": _bilateral, "nl-means": _nl_means}
+
+
+def denoise(photo, method="median", noise=20.0):
+    """The photo with less noise. Defined in lesson 02.
+
+    - "median": each value becomes the median of its 3 × 3 neighbours, channel by channel (scipy);
+      ``noise`` does not count.
+    - "bilateral": a mean over neighbours that are near in place and in colour (Tomasi and
+      Manduchi 1998); scikit-image.
+    - "nl-means": a mean over pixels nearby whose 3 × 3 surroundings look alike (Buades et al.
+      2005); scikit-image.
+
+    ``(h, w, 3) uint8`` → the same. ``noise`` is the standard deviation of the noise to expect, in
+    grey levels (0-255). Raises ``TutorialError`` for an unknown method; the message lists those
+    there are.
+    """
+    photo = _checked(photo, one=True)
+    if method not in DENOISERS:
+        raise TutorialError(f"no denoising method {method!r}; choose one of {sorted(DENOISERS)}")
+    if noise <= 0:
+        raise TutorialError(f"noise is {noise}: give a standard deviation above 0, in grey levels")
+    return DENOISERS[method](photo, noise)
+
+
+# Values ----------------------------------------------------------------------------------------
+
+
+def channel_statistics(photos, block=1024):
+    """Mean and standard deviation of each channel, ``(3,)`` float32 each, in grey levels.
+
+    ``(N, h, w, 3) uint8``, read in blocks. Of the training photos only. Defined in lesson 02.
+    """
+    total, squares, n = np.zeros(3), np.zeros(3), 0
+    for start in range(0, len(photos), block):
+        values = np.asarray(photos[start : start + block], dtype=np.float64).reshape(-1, 3)
+        total += values.sum(axis=0)
+        squares += (values**2).sum(axis=0)
+        n += len(values)
+    if n == 0:
+        raise TutorialError("no photos to take the mean of: give at least one")
+    mean = total / n
+    deviation = np.sqrt(np.maximum(squares / n - mean**2, 0))
+    return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def normalise(photos, mean=127.5, deviation=127.5):
+    """``(photos - mean) / deviation`` as float32: by default 0-255 becomes -1 to 1.
+
+    ``mean`` and ``deviation`` are numbers or ``(3,)``, as ``channel_statistics`` gives them.
+    Defined in lesson 02.
+    """
+    deviation = np.maximum(np.asarray(deviation, dtype=np.float32), 1e-6)
+    return (np.asarray(photos, dtype=np.float32) - np.asarray(mean, dtype=np.float32)) / deviation
+
+
+# Augmenting ------------------------------------------------------------------------------------
+
+AUGMENTERS = ("flip", "shift", "erase", "colour")
+
+
+def augmenter(name, seed=None):
+    """A Keras layer that changes photos at random, each its own way. Defined in lesson 02.
+
+    - "flip": left and right change places, for every other photo.
+    - "shift": moved by up to 10 % of its height and width, the edge pixels repeated.
+    - "erase": a rectangle of 2 to 20 % of the photo turns grey (Zhong et al. 2017,
+      arXiv:1708.04896).
+    - "colour": the hue turned by up to half a circle, the saturation scaled. It changes what the
+      product *is*: kept here to show the harm.
+
+    Call with ``(batch, h, w, 3)`` float values 0-255 and ``training=True``; returns the same shape.
+    Raises ``TutorialError`` for an unknown name; the message lists those there are.
+    """
+    from keras import Sequential, layers
+
+    make = {
+        "flip": lambda: [layers.RandomFlip("horizontal", seed=seed)],
+        "shift": lambda: [layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", seed=seed)],
+        "erase": lambda: [
+            layers.RandomErasing(
+                (1, 1), scale=(0.02, 0.2), fill_value=128, value_range=(0, 255), seed=seed
+            )
+        ],
+        "colour": lambda: [  # on 0-1: Keras 3.15 lets saturation grow to the top of value_range
+            layers.Rescaling(1 / 255),
+            layers.RandomHue(1.0, value_range=(0, 1), seed=seed),
+            layers.RandomSaturation((0.25, 0.75), value_range=(0, 1), seed=seed),
+            layers.Rescaling(255),
+        ],
+    }
+    if name not in make:
+        raise TutorialError(f"no augmenter {name!r}; choose one of {', '.join(AUGMENTERS)}")
+    return Sequential(make[name](), name=f"augment_{name}")
+
+
+# Spoiling on purpose ---------------------------------------------------------------------------
+
+
+def add_noise(photos, grain=0.0, specks=0.0, seed=0):
+    """Photos as a bad sensor gives them: ``(..., h, w, 3) uint8`` → the same.
+
+    ``grain``: standard deviation of Gaussian noise, in grey levels; ``specks``: the share of the
+    pixels that turn black or white ("salt and pepper"). Defined in lesson 02.
+    """
+    photos = _checked(photos)
+    rng = np.random.default_rng(seed)
+    noisy = photos + grain * rng.standard_normal(photos.shape, dtype=np.float32)
+    noisy = np.rint(np.clip(noisy, 0, 255)).astype(np.uint8)
+    draw = rng.random(photos.shape[:-1], dtype=np.float32)
+    noisy[draw < specks / 2] = 0
+    noisy[(draw >= specks / 2) & (draw < specks)] = 255
+    return noisy
+
+
+def step_back(photo, height, width, rng, spread=1.0):
+    """The photo as part of a larger one: a product seen from too far, off the middle.
+
+    The new photo is ``height × width``, filled with the background's colour. ``spread`` 0 puts
+    the old one in the middle, 1 anywhere in it. ``rng`` is a ``numpy.random.Generator``.
+    Defined in lesson 02. Raises ``TutorialError`` if the photo does not fit.
+    """
+    photo = _checked(photo, one=True)
+    room = np.array([height - photo.shape[0], width - photo.shape[1]])
+    if (room < 0).any():
+        raise TutorialError(
+            f"a photo of {photo.shape[0]} × {photo.shape[1]} does not fit into {height} × {width}: "
+            "give a larger height and width"
+        )
+    top, left = np.rint(room * (0.5 + spread * (rng.random(2) - 0.5))).astype(int)
+    sheet = np.full((height, width, 3), background_colour(photo))
+    sheet[top : top + photo.shape[0], left : left + photo.shape[1]] = photo
+    return sheet
+
+
+def _checked(photos, one=False):
+    photos = np.asarray(photos)
+    wanted = "(height, width, 3)" if one else "(..., height, width, 3)"
+    shape_fits = photos.ndim == 3 if one else photos.ndim >= 3
+    if not shape_fits or photos.shape[-1] != 3 or photos.dtype != np.uint8:
+        raise TutorialError(
+            f"expected {'one photo' if one else 'photos'} {wanted} uint8, got {photos.shape} "
+            f"{photos.dtype}; read files with PIL: np.asarray(Image.open(path).convert('RGB'))"
+        )
+    return photos

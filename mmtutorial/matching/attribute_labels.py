@@ -1,0 +1,120 @@
+"""What the attribute encoder learns from: attribute values, numbered, and batches (lesson 24)."""
+
+import numpy as np
+import pandas as pd
+
+from mmtutorial.catalogue.groups import title_groups
+
+HEADS = {"brand": 0.7, "article_type": 0.3, "colour": 0.3, "gender": 0.3}  # → weight in the loss
+PHRASES = (*HEADS, "category", "subcategory", "season", "usage")  # attributes to be asked for
+LEAST = 5  # products that an attribute value needs to become a class
+
+
+class Labels:
+    """The attribute values that training products bear often enough, numbered; and their texts.
+
+    ``classes``: head → its values, the first of them ``""`` for all that is rare or unknown;
+    ``phrases``: ``(attribute, value)``, what can be asked for, its place being its number.
+    """
+
+    def __init__(self, classes, phrases):
+        self.classes = classes
+        self.phrases = [tuple(phrase) for phrase in phrases]
+
+    @classmethod
+    def fit(cls, table):
+        """The values that ``LEAST`` products of ``table`` have."""
+
+        def often(column):
+            counts = table[column][table[column] != ""].value_counts()
+            return sorted(counts.index[counts >= LEAST])
+
+        return cls(
+            {head: ["", *often(head)] for head in HEADS},
+            [(column, value) for column in PHRASES for value in often(column)],
+        )
+
+    def class_numbers(self, table):
+        """``(n, heads)`` int32: the class of each product for each head."""
+        columns = [pd.Index(self.classes[head]).get_indexer(table[head]) for head in HEADS]
+        return np.maximum(np.stack(columns, axis=1), 0).astype("int32")
+
+    def value_numbers(self, table):
+        """``(n, attributes)`` int32: the phrases that are true of each product, -1 for none."""
+        number = {phrase: n for n, phrase in enumerate(self.phrases)}
+        columns = [
+            [number.get((column, value), -1) for value in table[column]] for column in PHRASES
+        ]
+        return np.array(columns, dtype="int32").T
+
+
+class LabelledBatches:
+    """Batches for ``AttributeDualEncoder``: augmented photos, titles, labels, phrases.
+
+    What a batch holds depends on the seed, the epoch and its number alone, so that a resumed
+    training sees what an uninterrupted one would have seen. An epoch is ``steps`` batches.
+    """
+
+    def __init__(
+        self, catalogue, tokeniser, labels, batch_size, steps, seed=0, n_phrases=64, without=()
+    ):
+        self.photos = catalogue.photos
+        self.augment = augment if "augmentation" not in without else lambda photos, rng: photos
+        self.tokens = tokeniser.encode(catalogue.table["title"])
+        twins = "title twins" not in without
+        groups = title_groups(catalogue) if twins else np.arange(len(catalogue))
+        self.groups = groups.astype("int32")
+        self.classes = labels.class_numbers(catalogue.table)
+        self.values = labels.value_numbers(catalogue.table)
+        values = [value for _, value in labels.phrases]
+        self.phrases = tokeniser.encode([*values, ""])  # number -1, nothing known, is the last
+        self.batch_size, self.steps, self.seed, self.n_phrases = batch_size, steps, seed, n_phrases
+        self.set_epoch(0, np.arange(len(catalogue)))
+
+    def set_epoch(self, epoch, rows):
+        """Take that epoch's order of the products at ``rows``."""
+        self.epoch = epoch
+        self.order = np.random.default_rng((self.seed, epoch)).permutation(rows)
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, number):
+        rng = np.random.default_rng((self.seed, self.epoch, number))
+        rows = np.sort(self.order[number * self.batch_size :][: self.batch_size])
+        spoken = rng.choice(rows, min(self.n_phrases, len(rows)), replace=False)
+        known = self.values[spoken] >= 0  # a value that the product has, whichever
+        columns = (known * rng.random(known.shape)).argmax(axis=1)
+        asked = self.values[spoken, columns]
+        x = {
+            "photo": self.augment(self.photos[rows], rng),
+            "tokens": self.tokens[rows],
+            "phrases": self.phrases[asked],
+        }
+        y = {
+            "group": self.groups[rows],
+            "classes": self.classes[rows],
+            "values": self.values[rows],
+            "phrase": asked,
+        }
+        return x, y
+
+
+def augment(photos, rng, most=4):
+    """Each photo mirrored or not, moved by up to ``most`` pixels, half of them with a hole.
+
+    The colour stays what it is: queries ask for it. ``(n, height, width, 3) uint8`` → the same.
+    """
+    n, height, width, _ = photos.shape
+    mirrored = rng.random(n) < 0.5
+    wide = np.pad(photos, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
+    shifts = rng.integers(0, 2 * most + 1, (n, 2))
+    out = np.empty_like(photos)
+    for i, (down, across) in enumerate(shifts):
+        out[i] = wide[i, down : down + height, across : across + width]
+    out[mirrored] = out[mirrored, :, ::-1]
+    for i in np.flatnonzero(rng.random(n) < 0.5):  # random erasing (arXiv:1708.04896), in white
+        h, w = rng.integers(8, 25), rng.integers(6, 19)
+        top, left = rng.integers(0, height - h), rng.integers(0, width - w)
+        out[i, top : top + h, left : left + w] = 255
+    return out

@@ -1,0 +1,82 @@
+"""Candidates to learn a ranking from: random ones and hard negatives (lesson 09)."""
+
+import keras
+import numpy as np
+
+from mmtutorial import TutorialError
+
+# Candidates: which products a query is trained with
+
+
+def random_candidates(relevant, size, seed=0):
+    """For each query all its relevant products, then others drawn at random, ``size`` in all.
+
+    ``relevant``: ``(n_queries, n_products)`` bool. Returns rows ``(n_queries, size) int64``.
+    Raises ``TutorialError`` where the relevants leave no place for others.
+    """
+    rng = np.random.default_rng(seed)
+    most = relevant.sum(axis=1).max()
+    if not most < size <= relevant.shape[1]:
+        raise TutorialError(
+            f"{size} candidates of {relevant.shape[1]} products, up to {most} of them relevant: "
+            "choose a number between, so that there are others to compare with"
+        )
+    keys = (np.where(line, -1, rng.random(len(line))) for line in relevant)  # relevants first
+    return np.stack([np.argsort(key, kind="stable")[:size] for key in keys])
+
+
+def hard_negatives(scores, relevant, k, groups=None):
+    """For each query the ``k`` best-ranked products that are not relevant, best first.
+
+    With ``groups``, ``(n_products,) int``, what shares its group with a relevant product is
+    passed over. With ``groups.title_groups`` these are the products with a relevant one's
+    title: right answers that nobody marked, and hard mining finds just those (Qu et al. 2021,
+    arXiv:2010.08191, section 3.2).
+
+    ``scores``: ``(n_queries, n_products)`` float; ``relevant``: the same shape, bool. Returns
+    rows ``(n_queries, k) int64``; among equal scores the smaller row comes first. Defined in
+    lesson 09. Raises ``TutorialError`` where fewer than ``k`` products are left for a query.
+    """
+    rows = np.empty((len(scores), k), dtype="int64")
+    for n, (line, barred) in enumerate(zip(scores, relevant, strict=True)):
+        if groups is not None:
+            barred = np.isin(groups, groups[barred])
+        left = np.flatnonzero(~barred)
+        if len(left) < k:
+            raise TutorialError(
+                f"query row {n} has {len(left)} products that may be negatives, and {k} were "
+                "asked for: lower k"
+            )
+        rows[n] = left[np.argsort(-line[left], kind="stable")[:k]]
+    return rows
+
+
+class CandidateLists(keras.utils.PyDataset):
+    """Batches of queries with their candidates, in another order every epoch.
+
+    ``queries``: ``(n, dim)``; ``photos`` and ``titles``: ``(n_products, dim)``; ``rows``:
+    ``(n, candidates) int``, which products; ``grades``: ``(n, candidates)``; ``more``: further
+    inputs of that shape, by name. A batch is ``{"query", "photo", "title", …}`` and the grades.
+    Queries that fill no whole batch wait for the next epoch.
+    """
+
+    def __init__(self, queries, photos, titles, rows, grades, more=None, batch_size=64, seed=0):
+        super().__init__()
+        self.queries, self.photos, self.titles = queries, photos, titles
+        self.rows, self.more = rows, more or {}
+        self.grades = np.asarray(grades, dtype="float32")
+        self.batch_size = min(batch_size, len(rows))
+        self.rng = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def on_epoch_end(self):
+        self.order = self.rng.permutation(len(self.rows))
+
+    def __len__(self):
+        return len(self.order) // self.batch_size
+
+    def __getitem__(self, number):
+        some = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        rows = self.rows[some]  # (batch, candidates)
+        x = {"query": self.queries[some], "photo": self.photos[rows], "title": self.titles[rows]}
+        return x | {name: values[some] for name, values in self.more.items()}, self.grades[some]

@@ -1,0 +1,229 @@
+"""A trained dual encoder, to embed photos and texts with (lessons 00, 06)."""
+
+import json
+import os
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from keras import layers, ops
+
+from mmtutorial import TutorialError
+from mmtutorial.catalogue.cleaning import normalise_title
+from mmtutorial.catalogue.groups import title_groups
+from mmtutorial.devices import has_gpu
+from mmtutorial.encoders.bert import MeanBert
+from mmtutorial.encoders.images import IMAGE_ENCODERS, make_image_encoder
+from mmtutorial.encoders.text import TEXT_ENCODERS, fit_text_encoder, load_tokeniser, save_tokeniser
+from mmtutorial.encoders.tokenisers import words
+from mmtutorial.files import (
+    DamagedFile,
+    check_whole,
+    checkpoint_key,
+    intact,
+    writing,
+)
+from mmtutorial.matching.contrastive import DualEncoder
+from mmtutorial.matching.training import (
+    ELSEWHERE,
+    RANGES,
+    pair_batches,
+    refresh_batch_statistics,
+    train,
+)
+from mmtutorial.metrics.similarity import unit_length
+from mmtutorial.paths import cache_home
+
+VERSION = 2  # of the files of a checkpoint: raise it when they change
+AGAIN = "train the model again and save it there"
+
+
+class Retriever:
+    """A trained ``DualEncoder`` with its vocabulary: photos and texts in, unit vectors out.
+
+    ``log`` is its training log, empty if none is given; ``loaded`` says whether it came from a
+    checkpoint. Used from lesson 00 on.
+    """
+
+    def __init__(self, model, vocabulary, log=None, loaded=False):
+        self.model, self.vocabulary = model, vocabulary
+        self.log = pd.DataFrame({"epoch": [], "loss": []}) if log is None else log
+        self.loaded = loaded
+
+    def embed_photos(self, photos, block=2048):
+        """``(n, 80, 60, 3)`` uint8 → ``(n, dim)`` float32 of unit length."""
+        encoder = self.model.image_encoder
+        parts = [
+            encoder.predict(np.asarray(photos[start : start + block]), batch_size=256, verbose=0)
+            for start in range(0, len(photos), block)
+        ]
+        return unit_length(np.concatenate(parts))
+
+    def embed_texts(self, texts):
+        """n texts → ``(n, dim)`` float32 of unit length."""
+        tokens = self.vocabulary.encode(list(texts))
+        return unit_length(self.model.text_encoder.predict(tokens, batch_size=256, verbose=0))
+
+    def save(self, folder):
+        """Write ``model.keras``, ``vocabulary.json`` and ``log.csv`` into ``folder``."""
+        folder = Path(folder)
+        self.model.save(folder / "model.keras")
+        save_tokeniser(self.vocabulary, folder / "vocabulary.json")
+        self.log.to_csv(folder / "log.csv", index=False)
+
+    @classmethod
+    def load(cls, folder):
+        """Read what ``save`` wrote; no code of a file is run, not even a ``Lambda`` layer's.
+
+        Raises ``TutorialError`` where a file is missing or damaged, or the files do not belong
+        together.
+        """
+        folder = Path(folder)
+        vocabulary = load_tokeniser(folder / "vocabulary.json", AGAIN)
+        with intact(folder / "model.keras", AGAIN):
+            with zipfile.ZipFile(folder / "model.keras") as archive:  # Keras says "not found" here
+                if archive.testzip() is not None:
+                    raise ValueError(f"{archive.testzip()} in it is damaged")
+            # compile=False: an optimizer saved by one backend does not load in another.
+            model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+            _check_model(model, vocabulary)
+        with intact(folder / "log.csv", AGAIN):
+            log = pd.read_csv(folder / "log.csv")
+        return cls(model, vocabulary, log, loaded=True)
+
+
+def _check_model(model, vocabulary):
+    if not isinstance(model, DualEncoder):
+        raise ValueError(f"it holds a {type(model).__name__} and not a DualEncoder")
+    for weight in model.weights:
+        if not np.isfinite(ops.convert_to_numpy(weight)).all():
+            raise ValueError(f"the weight {weight.path} is not finite")
+    tables = [e.input_dim for e in model.text_encoder.layers if isinstance(e, layers.Embedding)]
+    if tables and len(vocabulary) > max(tables):
+        raise ValueError(
+            f"it reads {max(tables):,} words, and vocabulary.json has {len(vocabulary):,}"
+        )
+
+
+def train_or_load(
+    train_part,
+    validation_part,
+    *,
+    epochs,
+    batch_size=256,
+    learning_rate=1e-3,
+    dim=128,
+    seed=0,
+    image_encoder="cnn",
+    text_encoder="lstm",
+):
+    """A ``Retriever`` trained on one part of a catalogue, or its checkpoint where there is one.
+
+    The checkpoint is kept under the cache folder by everything that shaped it: the products,
+    the settings, the code that builds and trains it. An interrupted training is resumed. On a
+    GPU it computes in mixed precision. ``image_encoder`` is a name of ``IMAGE_ENCODERS`` (lesson
+    03), ``text_encoder`` one of ``TEXT_ENCODERS`` (lesson 05); ``"resnet:PRESET"`` and
+    ``"bert:PRESET"`` begin with pretrained weights, by a preset's name or folder. Used from
+    lesson 00 on; lesson 06 writes it out.
+
+    A damaged checkpoint is moved aside, and the model is trained again. Raises ``TutorialError``
+    for an encoder that is not there, a setting out of its range, a full disk, and as ``train``.
+    """
+    if not 0 < learning_rate <= 100:  # so NaN is none either
+        raise TutorialError(f"LEARNING_RATE is {learning_rate}: choose a number from 0 to 100")
+    for name, known in ((image_encoder, IMAGE_ENCODERS), (text_encoder, TEXT_ENCODERS)):
+        if name.partition(":")[0] not in known:
+            raise TutorialError(f"no encoder {name!r}; choose one of {sorted(known)}")
+    settings = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "dim": dim,
+        "seed": seed,
+        "image_encoder": image_encoder,
+        "text_encoder": text_encoder,
+    }
+    for name, (low, high) in RANGES.items():
+        check_whole(name.upper(), settings[name], low, high)
+    home = cache_home() / "models" / _key(train_part, validation_part, settings)
+    unfinished = home.with_suffix(".unfinished")
+    with writing(home.parent, ELSEWHERE, unfinished / "state.npz"):
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{home}.lock"):  # two lessons at once: the second waits, then loads
+            if home.exists():
+                try:
+                    return Retriever.load(home)
+                except DamagedFile as fault:
+                    _move_aside(home, fault)
+            retriever = _train_new(train_part, validation_part, unfinished, settings)
+            retriever.save(unfinished)
+            (unfinished / "settings.json").write_text(json.dumps(settings))
+            os.replace(unfinished, home)  # all or nothing
+            (home / "state.npz").unlink(missing_ok=True)  # three times the model, and of no use now
+    return retriever
+
+
+def _move_aside(home, fault):
+    """Keep a damaged checkpoint, in case that the fault is not the file's, but out of the way."""
+    aside = home.with_suffix(".damaged")
+    shutil.rmtree(aside, ignore_errors=True)
+    os.replace(home, aside)
+    print(f"{fault}. It is now in {aside}; training starts again", flush=True)
+
+
+def _train_new(train_part, validation_part, folder, settings):
+    keras.utils.set_random_seed(settings["seed"])
+    policy = keras.config.dtype_policy()
+    if has_gpu():
+        keras.config.set_dtype_policy("mixed_float16")
+    try:
+        image_encoder = make_image_encoder(settings["image_encoder"], settings["dim"])
+        vocabulary, text_encoder = fit_text_encoder(
+            settings["text_encoder"], train_part.table["title"], settings["dim"]
+        )
+        model = DualEncoder(image_encoder, text_encoder)
+        size = settings["batch_size"]
+        batches = pair_batches(train_part, vocabulary, size, settings["seed"])
+        validation = pair_batches(validation_part, vocabulary, size)
+        log = train(
+            model, batches, settings["epochs"], settings["learning_rate"], folder, validation
+        )
+        refresh_batch_statistics(model.image_encoder, batches)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    return Retriever(model, vocabulary, log)
+
+
+# Whatever a checkpoint depends on stands in the modules of these, wherever they lie.
+_SHAPES = (
+    Retriever, DualEncoder, train, make_image_encoder, fit_text_encoder, words, MeanBert,
+    title_groups, normalise_title,
+)  # fmt: skip
+
+
+def _key(train_part, validation_part, settings):
+    """The name of a checkpoint: of its data and settings, and of the code that shapes it.
+
+    That is this module, those of training, the encoders, the tokenisers and the normalisation of
+    titles, and the source of an encoder of one's own; what that calls is not looked at.
+    """
+    image_name, _, image_preset = settings["image_encoder"].partition(":")
+    text_name, _, text_preset = settings["text_encoder"].partition(":")
+    modules = {sys.modules[each.__module__] for each in _SHAPES}
+    code = [
+        *sorted(modules, key=lambda module: module.__name__),
+        IMAGE_ENCODERS[image_name],
+        *TEXT_ENCODERS[text_name],
+    ]
+    data = []
+    for preset in filter(None, (image_preset, text_preset)):  # a folder's files; a name has none
+        files = sorted(file for file in Path(preset).rglob("*") if file.is_file())
+        data += [file.read_bytes() for file in files]
+    for part in (train_part, validation_part):
+        data += [*part.table["id"], *part.table["title"], part.photos]
+    return checkpoint_key(VERSION, [settings, keras.backend.backend()], data, code)

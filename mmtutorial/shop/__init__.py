@@ -1,0 +1,5 @@
+"""The shop page.
+
+Read in this order: ``page`` (the widgets), ``cards``, ``language``, ``uploads``, ``serve`` (the
+page behind Voila), ``visitors`` (who is let in).
+"""

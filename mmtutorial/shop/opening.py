@@ -1,0 +1,75 @@
+"""Opening a shop: a catalogue, a model, and the search over both (lesson 00).
+
+What is slow (training, embedding all products) is done once and kept in the cache. ``build`` does
+it and returns a folder, ``load`` reads that folder; ``open_shop`` is one after the other.
+"""
+
+import json
+from pathlib import Path
+
+from mmtutorial import TutorialError
+from mmtutorial.catalogue.catalogue import load_catalogue
+from mmtutorial.catalogue.reading import build_once
+from mmtutorial.files import DamagedFile, checkpoint_key
+from mmtutorial.paths import cache_home
+
+# The model of lesson 00 in the quick profile: whoever ran the lesson does not wait again.
+MODEL = {
+    "epochs": 10,
+    "batch_size": 128,
+    "learning_rate": 0.001,
+    "dim": 128,
+    "seed": 0,
+    "image_encoder": "cnn",
+    "text_encoder": "lstm",
+}
+MODEL_OF = {"fashion": {"epochs": 4, "batch_size": 256}}  # dataset → what differs from MODEL
+
+
+def open_shop(dataset="demo", model=None):
+    """The ``ProductSearch`` over a catalogue; the first time its model is trained.
+
+    ``dataset``: "demo", "fashion" or the path of your own; ``model``: the name or the folder of a
+    model as ``load_model`` takes it, by default the one that lesson 00 trains on that catalogue.
+    """
+    return load(dataset, build(dataset, model), model)
+
+
+def build(dataset, model=None) -> Path:
+    """Make the search for a catalogue, or find it in the cache: its folder, for ``load``."""
+    from mmtutorial.search import product_search
+
+    catalogue = load_catalogue(dataset).cleaned()
+    retriever = _retriever(catalogue, dataset, model)
+    columns = catalogue.table[["id", "title", "photo_hash"]]
+    data = [json.dumps(columns.to_numpy().tolist()), *retriever.model.get_weights()]
+    key = checkpoint_key(1, [], data, code=[product_search])
+    return build_once(
+        cache_home() / "searches" / f"{catalogue.name}-{key}",
+        lambda folder: product_search.ProductSearch(retriever, catalogue).save(folder),
+    )
+
+
+def _retriever(catalogue, dataset, model):
+    if model is not None:
+        from mmtutorial.matching.attribute_retriever import load_model
+
+        return load_model(model)
+    from mmtutorial.matching.retriever import train_or_load
+
+    settings = MODEL | MODEL_OF.get(dataset, {})
+    parts = catalogue.split(seed=settings["seed"])
+    return train_or_load(parts.train, parts.validation, **settings)
+
+
+def load(dataset, home, model=None):
+    """The ``ProductSearch`` that ``build`` left in ``home``."""
+    from mmtutorial.search.product_search import ProductSearch
+
+    load_retriever = None  # the usual one
+    if model is not None:
+        from mmtutorial.matching.attribute_retriever import load_model as load_retriever
+    try:
+        return ProductSearch.load(home, load_catalogue(dataset).cleaned(), load_retriever)
+    except DamagedFile as fault:
+        raise TutorialError(f"remove the folder {home} and start again: {fault}") from fault

@@ -1,0 +1,311 @@
+import json
+import os
+import shutil
+import struct
+import zlib
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from small_catalogue import small_catalogue
+
+from mmtutorial import TutorialError
+from mmtutorial.catalogue import reading
+from mmtutorial.catalogue.catalogue import Catalogue
+from mmtutorial.encoders.images import make_image_encoder
+from mmtutorial.encoders.text import fit_text_encoder
+from mmtutorial.encoders.tokenisers import Vocabulary
+from mmtutorial.files import DamagedFile
+from mmtutorial.matching.contrastive import DualEncoder
+from mmtutorial.matching.retriever import Retriever
+from mmtutorial.metrics.similarity import unit_length
+from mmtutorial.metrics.top_k import top_k
+from mmtutorial.search.product_search import ProductSearch, mix
+
+
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 10**6))
+@settings(deadline=None)
+def test_top_k_is_a_full_sort_with_ties_by_id(n, n_queries, seed):
+    rng = np.random.default_rng(seed)
+    gallery = rng.integers(-1, 2, (n, 3)).astype("float32")  # few values: many ties
+    queries = rng.integers(-1, 2, (n_queries, 3)).astype("float32")
+    ids = [f"p{number}" for number in rng.permutation(n)]
+    k = int(rng.integers(1, n + 1))
+    rows, scores = top_k(queries, gallery, k, ids, block=2)
+    for query, found, values in zip(queries, rows, scores, strict=True):
+        expected = sorted(range(n), key=lambda row: (-(gallery[row] @ query), ids[row]))[:k]
+        assert list(found) == expected
+        assert np.allclose(values, gallery[expected] @ query)
+
+
+@pytest.mark.parametrize("k", [1.0, "2", None, True])
+def test_k_that_is_no_whole_number_is_named(k):
+    with pytest.raises(TutorialError, match="k has to be a whole number"):
+        top_k(np.ones((1, 2)), np.ones((3, 2)), k, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("k", [0, 4, -1])
+def test_k_outside_the_gallery_is_named(k):
+    with pytest.raises(TutorialError, match=f"k={k} .*gallery holds 3.*from 1 to 3"):
+        top_k(np.ones((1, 2)), np.ones((3, 2)), k, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize(("queries", "which"), [(np.nan, "query"), (1.0, "gallery")])
+def test_nan_embeddings_are_named(queries, which):
+    gallery = np.ones((3, 2))
+    gallery[1, 0] = np.nan if which == "gallery" else 1
+    with pytest.raises(TutorialError, match=f"1 of . {which} embeddings are not finite.*diverged"):
+        top_k(np.full((1, 2), queries), gallery, 1, ["a", "b", "c"])
+
+
+def test_widths_that_differ_are_named():
+    with pytest.raises(TutorialError, match="2 dimensions and the gallery 3"):
+        top_k(np.ones((1, 2)), np.ones((3, 3)), 1, ["a", "b", "c"])
+
+
+class ByColour:
+    """A retriever whose space one can read: the share of red, green and blue."""
+
+    vocabulary = Vocabulary(["red", "green", "blue"])
+
+    def embed_photos(self, photos):
+        return unit_length(np.asarray(photos, "float32").mean(axis=(1, 2)) + 1e-3)
+
+    def embed_texts(self, texts):
+        return unit_length([[word in text for word in self.vocabulary.words] for text in texts])
+
+
+@pytest.fixture(scope="module")
+def shop():
+    photos = np.zeros((4, 80, 60, 3), dtype="uint8")
+    for row, channel in enumerate([0, 1, 2, 0]):
+        photos[row, ..., channel] = 255
+    titles = ["red bag", "green bag", "blue bag", "red shoe"]
+    table = pd.DataFrame({"id": ["d", "c", "b", "a"], "title": titles})
+    table["kind"] = ["bag", "bag", "bag", "shoe"]
+    table["price"] = [30.0, np.nan, 10.0, 20.0]
+    table["colour"] = ["", None, "Navy  Blue", "Softwood,white"]
+    return ProductSearch(ByColour(), Catalogue("four", table, photos))
+
+
+def test_search_by_words_by_photo_and_by_both(shop, tmp_path):
+    assert list(shop.search(words="red", k=2)["id"]) == ["a", "d"]  # equal: by id
+    green = shop.catalogue.photos[1]
+    assert shop.search(photo=green, k=1)["title"][0] == "green bag"
+    both = shop.search(words="blue", photo=green, k=4, photo_weight=0.4)
+    assert list(both["id"][:2]) == ["b", "c"]
+    Image.new("RGB", (300, 200), "blue").save(tmp_path / "mine.png")
+    assert shop.search(photo=tmp_path / "mine.png", k=1)["id"][0] == "b"
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({}, "give words, a photo, or both"),
+        ({"words": "   "}, "query is empty"),
+        ({"words": "qwertz uiop"}, "no word of 'qwertz uiop' occurs.*spelling"),
+        ({"photo": "nowhere.jpg"}, "nowhere.jpg"),
+        ({"photo": np.zeros((5, 5))}, "array.*not .5, 5."),
+        ({"words": ["red"]}, "words are one text"),
+        ({"words": "red", "k": 1.5}, "k has to be a whole number, not 1.5"),
+        ({"words": "red", "k": True}, "k has to be a whole number"),
+        ({"words": "red", "page": "2"}, "page has to be a whole number, not '2'"),
+        ({"words": "red", "photo_weight": np.nan}, "photo_weight is a share from 0 to 1, not nan"),
+        ({"words": "red", "photo_weight": "half"}, "a share from 0 to 1, not 'half'"),
+        ({"words": "red", "k": 0}, "k=0 products of page 1: both start from 1"),
+        ({"words": "red", "page": 0}, "page 0"),
+        ({"words": "red", "where": {"size": "XL"}}, "no column 'size'.*there are id, title"),
+        ({"words": "red", "where": {"kind": ("bag", "shoe")}}, "no range of numbers.*give a list"),
+        ({"words": "red", "where": {"price": (1, 2, 3)}}, "no range of numbers"),
+        ({"words": "red", "where": {"price": [10, 20]}}, "no range of numbers; give a pair"),
+        ({"words": "red", "where": {"kind": "shoes"}}, "no product has the kind 'shoes'.*'shoe'"),
+        ({"words": "red", "where": {"kind": "hat"}}, "the kind 'hat': its values are 'bag', 'sho"),
+        ({"words": "red", "where": {"colour": "white"}}, "nearest values are 'Softwood,white'"),
+        ({"words": "red", "photo": np.zeros((80, 60, 3), "uint8"), "photo_weight": 2}, "0 to 1"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_says_why(shop, query, message):
+    with pytest.raises(TutorialError, match=message):
+        shop.search(**query)
+
+
+def test_pages_go_on_where_the_last_one_ended_and_come_to_an_end(shop):
+    all_four = list(shop.search(words="red", k=9)["id"])
+    pages = [list(shop.search(words="red", k=3, page=page)["id"]) for page in (1, 2, 3)]
+    assert len(all_four) == 4
+    assert pages == [all_four[:3], all_four[3:], []]
+    assert list(shop.search(words="red", page=5).columns[:3]) == ["row", "score", "id"]
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ({"kind": "bag"}, ["d", "b", "c"]),
+        ({"kind": ["shoe", "bag"]}, ["a", "d", "b", "c"]),
+        ({"price": (10, 20)}, ["a", "b"]),
+        ({"price": (10, 20), "kind": "bag"}, ["b"]),
+        ({"kind": " BAG"}, ["d", "b", "c"]),
+        ({"kind": ["Shoe", "bag"]}, ["a", "d", "b", "c"]),
+        ({"price": (None, 20)}, ["a", "b"]),
+        ({"price": (20, None)}, ["a", "d"]),
+        ({"price": (0, np.inf)}, ["a", "d", "b"]),
+        ({"price": 20}, ["a"]),
+        ({"colour": "navy blue"}, ["b"]),
+        ({"colour": ""}, ["d", "c"]),
+        ({"kind": "shoe", "price": (25, 30)}, []),
+    ],
+)
+def test_filters_leave_what_fits_in_the_same_order(shop, where, ids):
+    """A product without a price (NaN) is in no range of prices; case and spaces do not count."""
+    found = shop.search(words="red", where=where)
+    assert list(found["id"]) == ids
+    assert list(shop.catalogue.table["id"].iloc[found["row"]]) == ids
+
+
+def test_a_row_that_is_not_there_is_named(shop):
+    for row in (4, -1):
+        with pytest.raises(TutorialError, match=f"row={row}: the rows go from 0 to 3"):
+            shop.similar(row)
+    with pytest.raises(TutorialError, match="row has to be a whole number, not 'a'"):
+        shop.similar("a")
+
+
+def test_similar_products_leave_out_the_product_itself(shop):
+    assert list(shop.similar(0)["id"]) == ["a", "b", "c"]
+    assert list(shop.similar(0, where={"kind": "bag"})["id"]) == ["b", "c"]
+    assert list(shop.similar(0, k=2, page=2)["id"]) == ["c"]
+
+
+@pytest.mark.parametrize("photo_weight", [0.0, 0.3, 1.0])
+def test_the_parts_of_a_score_add_up_to_it(shop, photo_weight):
+    weighted = ProductSearch(shop.retriever, shop.catalogue, photo_weight)
+    query = weighted.embed_query("red blue", shop.catalogue.photos[1], 0.4)
+    found = weighted.nearest(query, k=4)
+    parts = weighted.parts(query, found["row"])
+    assert np.allclose(parts["photo"] + parts["title"], found["score"], atol=1e-6)
+    assert (parts["photo"] == 0).all() == (photo_weight == 0)
+    assert (parts["title"] == 0).all() == (photo_weight == 1)
+    assert weighted.parts(query, []).empty
+
+
+def test_a_saved_search_is_the_same_search_and_knows_its_products(tmp_path):
+    keras.utils.set_random_seed(0)
+    catalogue = small_catalogue(12)
+    vocabulary, text_encoder = fit_text_encoder("words", catalogue.table["title"], 8)
+    model = DualEncoder(make_image_encoder("cnn", 8), text_encoder)
+    log = pd.DataFrame({"epoch": [0], "loss": [1.0]})
+    built = ProductSearch(Retriever(model, vocabulary, log), catalogue, photo_weight=0.4)
+    built.save(tmp_path / "search")
+    loaded = ProductSearch.load(tmp_path / "search", catalogue)
+    assert isinstance(loaded.gallery, np.memmap)
+    assert loaded.photo_weight == 0.4
+    query = {"words": catalogue.table["title"][3], "photo": catalogue.photos[5]}
+    pd.testing.assert_frame_equal(loaded.search(**query), built.search(**query))
+    with pytest.raises(TutorialError, match="built for 12 products that are not those of"):
+        ProductSearch.load(tmp_path / "search", small_catalogue(11))
+    with pytest.raises(TutorialError, match="build it with"):
+        ProductSearch.load(tmp_path, catalogue)
+
+
+def test_a_broken_photo_is_named(shop, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    with pytest.raises(TutorialError, match=r"broken\.jpg.*cannot be decoded"):
+        shop.search(photo=tmp_path / "broken.jpg")
+
+
+def png_of(width, height):
+    """A PNG whose header promises so many pixels."""
+    size = struct.pack(">II5B", width, height, 1, 0, 0, 0, 0)
+    parts = [(b"IHDR", size), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def test_a_photo_that_never_ends_or_is_too_large_is_refused(shop, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    monkeypatch.setattr(reading, "MAX_BYTES", 100_000)
+    (tmp_path / "long.jpg").write_bytes(bytes(100_001))
+    (tmp_path / "vast.png").write_bytes(png_of(9_000, 9_000))
+    (tmp_path / "bomb.png").write_bytes(png_of(20_000, 20_000))
+    for photo, message in [
+        ("/dev/zero", "no regular file"),
+        (tmp_path / "pipe.jpg", "no regular file"),
+        (tmp_path, "no regular file"),
+        (tmp_path / "none.jpg", "no such file"),
+        (tmp_path / "long.jpg", "file of 0 MB, more than 0"),
+        (tmp_path / "vast.png", "more than 60 million pixels"),
+        (tmp_path / "bomb.png", "more than 60 million pixels"),
+        ("a\0b.jpg", "cannot search by the photo"),
+    ]:
+        with pytest.raises(TutorialError, match=message):
+            shop.search(photo=photo)
+
+
+def test_mix_goes_from_text_to_photo():
+    photo, text = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    assert np.allclose(mix(photo, text, 1), photo) and np.allclose(mix(photo, text, 0), text)
+    assert np.allclose(mix(photo, text, 0.9), unit_length([[0.9, 0.1]]))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The folder of a saved search, and its catalogue."""
+    keras.utils.set_random_seed(0)
+    catalogue = small_catalogue(12)
+    vocabulary, text_encoder = fit_text_encoder("words", catalogue.table["title"], 8)
+    model = DualEncoder(make_image_encoder("cnn", 8), text_encoder)
+    folder = tmp_path_factory.mktemp("saved") / "search"
+    ProductSearch(Retriever(model, vocabulary), catalogue, photo_weight=0.4).save(folder)
+    return folder, catalogue
+
+
+def other_gallery(change):
+    return lambda file: np.save(file, change(np.load(file)))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("search.json", lambda file: file.write_text("[1]"), "no JSON object"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": 7}'), "0 to 1, not 7"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": "x"}'), "'x', not float"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": NaN}'), "nan, not float"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": 1, "k": 3}'), "no 'k'"),
+        ("ids.npy", lambda file: file.write_bytes(b""), "EOFError"),
+        ("ids.npy", lambda file: np.save(file, np.arange(12)), "holds int64"),
+        ("gallery.npy", lambda file: file.write_bytes(b""), "EOFError"),
+        ("gallery.npy", lambda file: file.unlink(), "there is no"),
+        ("gallery.npy", other_gallery(lambda g: g[:, :5]), "12 × 5, expected 12 × 8"),
+        ("gallery.npy", other_gallery(lambda g: g[:11]), "11 × 8, expected 12 × 8"),
+        ("gallery.npy", other_gallery(lambda g: g * np.nan), "not finite"),
+        ("gallery.npy", other_gallery(lambda g: g.astype(object)), "no pickle|[Oo]bject|[Pp]ython"),
+        ("model/model.keras", lambda file: file.write_bytes(b"PK"), "not a zip file"),
+        ("model/vocabulary.json", lambda file: file.write_text("{}"), "no tokeniser None"),
+    ],
+)
+def test_a_damaged_search_is_refused_by_its_file(saved, tmp_path, name, damage, reason):
+    folder, catalogue = tmp_path / "search", saved[1]
+    shutil.copytree(saved[0], folder)
+    damage(folder / name)
+    with pytest.raises(DamagedFile, match=rf"(?=.*{folder}/{name}).*({reason}).*save it there"):
+        ProductSearch.load(folder, catalogue)
+
+
+def test_the_app_says_which_folder_to_remove_where_its_search_is_damaged(
+    saved, tmp_path, monkeypatch
+):
+    from mmtutorial.shop import opening
+
+    folder, catalogue = tmp_path / "search", saved[1]
+    shutil.copytree(saved[0], folder)
+    (folder / "search.json").write_text(json.dumps({}))
+    monkeypatch.setattr(opening, "load_catalogue", lambda which: catalogue)
+    with pytest.raises(TutorialError, match=f"remove the folder {folder} and start again: .*json"):
+        opening.load("demo", folder)
