@@ -12,7 +12,11 @@ import pytest
 from PIL import Image
 
 from mmtutorial import TutorialError
-from mmtutorial.catalogue.demo import drawing
+from mmtutorial.catalogue.demo import silhouettes, vocabulary
+from mmtutorial.catalogue.demo.drawing import draw_shop
+from mmtutorial.catalogue.demo.queries import draw_queries
+from mmtutorial.catalogue.demo.records import sample_truth
+from mmtutorial.catalogue.demo.studio import draw_photo
 
 N, SEED = 240, 3
 SCHEMA = {
@@ -45,14 +49,14 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "shop"
-    drawing.draw_shop(folder, N, SEED)
+    draw_shop(folder, N, SEED)
     return Shop(folder)
 
 
 @pytest.fixture(scope="module")
 def large_truth():
     """The attributes of the default shop, without drawing it."""
-    return drawing.sample_truth(3000, 0)
+    return sample_truth(3000, 0)
 
 
 def decode(data):
@@ -69,8 +73,8 @@ def plain(text):
 
 
 def test_same_arguments_same_bytes_and_another_seed_another_shop(shop, tmp_path):
-    drawing.draw_shop(tmp_path / "again", N, SEED)
-    drawing.draw_shop(tmp_path / "other", 40, SEED + 1)
+    draw_shop(tmp_path / "again", N, SEED)
+    draw_shop(tmp_path / "other", 40, SEED + 1)
     names = ("products.parquet", "truth.parquet", "queries.json")
     for name in names:
         assert (tmp_path / "again" / name).read_bytes() == (shop.folder / name).read_bytes()
@@ -91,7 +95,7 @@ def test_columns_and_rows(shop):
 
 
 def test_a_larger_shop_holds_the_same_products():
-    small, large = drawing.sample_truth(60, SEED), drawing.sample_truth(90, SEED).head(60)
+    small, large = sample_truth(60, SEED), sample_truth(90, SEED).head(60)
     listed_once = (small["twin_of"] == "") & (large["twin_of"] == "")
     assert listed_once.sum() > 50
     columns = ["id", "brand", "article_type", "colour", "pattern", "usage", "price", "description"]
@@ -101,18 +105,18 @@ def test_a_larger_shop_holds_the_same_products():
 @pytest.mark.parametrize("n", [0, -5, 2.5, "many", True])
 def test_a_bad_number_of_products_is_refused(tmp_path, n):
     with pytest.raises(TutorialError, match="n_products must be a whole number of at least 1"):
-        drawing.draw_shop(tmp_path, n)
+        draw_shop(tmp_path, n)
 
 
 def test_a_negative_seed_is_refused(tmp_path):
     with pytest.raises(TutorialError, match="seed"):
-        drawing.draw_shop(tmp_path, 1, seed=-1)
+        draw_shop(tmp_path, 1, seed=-1)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TutorialError, match=r"cannot write the demo shop into .*file.*shop"):
-        drawing.draw_shop(tmp_path / "file" / "shop", 1)
+        draw_shop(tmp_path / "file" / "shop", 1)
 
 
 def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
@@ -122,13 +126,13 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
     with pytest.raises(TutorialError, match="No space left"):
-        drawing.draw_shop(tmp_path, 2)
+        draw_shop(tmp_path, 2)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("n", [1, 2, 19, 20])
 def test_the_smallest_shops_are_whole(tmp_path, n):
-    drawing.draw_shop(tmp_path, n)
+    draw_shop(tmp_path, n)
     small = Shop(tmp_path)
     assert len(small.table) == n
     assert small.queries
@@ -139,11 +143,15 @@ def test_the_smallest_shops_are_whole(tmp_path, n):
 
 
 def test_the_shop_is_as_rich_as_it_says(large_truth):
-    assert len(drawing.ARTICLES) >= 24
-    assert (len(drawing.COLOURS), len(drawing.PATTERNS), len(drawing.BRANDS)) == (12, 5, 20)
-    assert len({(shape, rgb) for _, _, shape, rgb in drawing.BRANDS.values()}) == 20
-    assert set(large_truth["article_type"]) == set(drawing.ARTICLES)
-    assert set(large_truth["gender"]) == set(drawing.GENDERS)
+    assert len(silhouettes.ARTICLES) >= 24
+    assert (len(vocabulary.COLOURS), len(vocabulary.PATTERNS), len(vocabulary.BRANDS)) == (
+        12,
+        5,
+        20,
+    )
+    assert len({(shape, rgb) for _, _, shape, rgb in vocabulary.BRANDS.values()}) == 20
+    assert set(large_truth["article_type"]) == set(silhouettes.ARTICLES)
+    assert set(large_truth["gender"]) == set(vocabulary.GENDERS)
     counts = large_truth["article_type"].value_counts()
     assert counts.min() >= 20
     assert counts.max() > 5 * counts.min()
@@ -151,9 +159,9 @@ def test_the_shop_is_as_rich_as_it_says(large_truth):
 
 def test_no_name_gives_an_attribute_away(large_truth):
     """Type words, brands and lines hold no colour, pattern, usage or season."""
-    names = [word for article in drawing.ARTICLES.values() for word in article.words]
-    words = set(plain(" ".join([*names, *drawing.BRANDS, *drawing.LINES])).split())
-    for values in (drawing.COLOURS, drawing.PATTERNS, drawing.USAGES, drawing.SEASONS):
+    names = [word for article in silhouettes.ARTICLES.values() for word in article.words]
+    words = set(plain(" ".join([*names, *vocabulary.BRANDS, *vocabulary.LINES])).split())
+    for values in (vocabulary.COLOURS, vocabulary.PATTERNS, vocabulary.USAGES, vocabulary.SEASONS):
         assert not words & {value.casefold() for value in values}
 
 
@@ -168,8 +176,8 @@ def test_type_does_not_decide_usage_or_season(large_truth):
 
 @pytest.mark.parametrize("column, value", [("usage", "Party"), ("season", "Winter")])
 def test_usage_and_season_do_not_show(column, value):
-    first = drawing.draw_photo(PRODUCT, 0, 5)
-    second = drawing.draw_photo({**PRODUCT, column: value}, 0, 5)
+    first = draw_photo(PRODUCT, 0, 5)
+    second = draw_photo({**PRODUCT, column: value}, 0, 5)
     np.testing.assert_array_equal(first, second)
 
 
@@ -179,28 +187,28 @@ def test_usage_and_season_do_not_show(column, value):
      ("gender", "Boys", 10), ("article_type", "Boots", 20)],
 )  # fmt: skip
 def test_what_should_show_shows(column, value, least):
-    first = drawing.draw_photo(PRODUCT, 0, 5).astype(float)
-    second = drawing.draw_photo({**PRODUCT, column: value}, 0, 5).astype(float)
+    first = draw_photo(PRODUCT, 0, 5).astype(float)
+    second = draw_photo({**PRODUCT, column: value}, 0, 5).astype(float)
     assert np.abs(first - second).mean() > least
 
 
 def test_every_mark_differs_from_every_other_by_eye():
     """At the size of a photo, two brands differ in at least ten pixels by more than the noise."""
-    photos = [drawing.draw_photo({**PRODUCT, "brand": brand}, 0, 5) for brand in drawing.BRANDS]
+    photos = [draw_photo({**PRODUCT, "brand": brand}, 0, 5) for brand in vocabulary.BRANDS]
     for k, first in enumerate(photos):
         for second in photos[:k]:
             apart = np.abs(first.astype(int) - second).max(axis=-1) > 40
             assert apart.sum() >= 10
 
 
-@pytest.mark.parametrize("name", sorted(drawing.ARTICLES))
+@pytest.mark.parametrize("name", sorted(silhouettes.ARTICLES))
 def test_a_silhouette_fills_the_photo_and_keeps_its_mark(name):
-    photo = drawing.draw_photo({**PRODUCT, "article_type": name, "pattern": "Solid"}, 0, 1)
+    photo = draw_photo({**PRODUCT, "article_type": name, "pattern": "Solid"}, 0, 1)
     assert photo.shape == (80, 60, 3)
     assert photo.dtype == np.uint8
     covered = photo.min(axis=-1) < 200
     assert 0.08 < covered.mean() < 0.75
-    x, y = drawing.ARTICLES[name].mark
+    x, y = silhouettes.ARTICLES[name].mark
     near = photo[int(y) - 6 : int(y) + 7, max(0, int(x) - 6) : int(x) + 7].astype(int)
     red = (near[..., 0] - near[..., 1:].max(axis=-1)) > 80  # Kestrowe's red star
     assert red.sum() >= 8
@@ -242,16 +250,16 @@ def test_titles_name_what_they_say_and_nothing_else(shop):
     for row in shop.truth.to_dict("records"):
         words = row["title"].split()
         assert row["title"].startswith(f"{row['brand']} {row['gender']} ")
-        assert row["title"].endswith(tuple(drawing.ARTICLES[row["article_type"]].words))
-        for column in drawing.SAID:
+        assert row["title"].endswith(tuple(silhouettes.ARTICLES[row["article_type"]].words))
+        for column in vocabulary.SAID:
             assert (row[column] in words) == (column in row["said"].split(","))
-        assert drawing.GENDERS[row["gender"]] in row["title_zh"]
-        assert drawing.ARTICLES[row["article_type"]].chinese in row["title_zh"]
+        assert vocabulary.GENDERS[row["gender"]] in row["title_zh"]
+        assert silhouettes.ARTICLES[row["article_type"]].chinese in row["title_zh"]
 
 
 def test_descriptions_always_tell_usage_and_season(shop):
     for row in shop.truth.to_dict("records"):
-        assert drawing.USAGES[row["usage"]][1] in row["description"]
+        assert vocabulary.USAGES[row["usage"]][1] in row["description"]
         assert row["season"].lower() in row["description"]
         assert len(re.findall(r"\.( |$)", row["description"])) == 2
         words = plain(row["description"]).replace(".", " ").replace(",", " ").split()
@@ -259,7 +267,7 @@ def test_descriptions_always_tell_usage_and_season(shop):
 
 
 def test_how_often_titles_say_what_they_need_not(large_truth):
-    for column, share in drawing.SAID.items():
+    for column, share in vocabulary.SAID.items():
         said = large_truth["said"].str.contains(column).mean()
         assert abs(said - share) < 0.03
 
@@ -268,16 +276,18 @@ def test_how_often_titles_say_what_they_need_not(large_truth):
 
 
 def test_each_dirt_has_its_rate(shop):
-    rates = {f"missing:{column}": drawing.MISSING for column in drawing.MISSING_COLUMNS}
-    rates |= {f"case:{column}": drawing.WRONG_CASE for column in (*drawing.CASE_COLUMNS, "title")}
+    rates = {f"missing:{column}": vocabulary.MISSING for column in vocabulary.MISSING_COLUMNS}
     rates |= {
-        "html:title": drawing.HTML,
-        "html:description": drawing.HTML,
-        "wrong:colour": drawing.WRONG_COLOUR,
-        "twin_photo": drawing.TWIN_PHOTOS,
-        "corrupt_photo": drawing.CORRUPT_PHOTOS,
-        "grey_photo": drawing.GREY_PHOTOS,
-        "odd_size": drawing.ODD_SIZES,
+        f"case:{column}": vocabulary.WRONG_CASE for column in (*vocabulary.CASE_COLUMNS, "title")
+    }
+    rates |= {
+        "html:title": vocabulary.HTML,
+        "html:description": vocabulary.HTML,
+        "wrong:colour": vocabulary.WRONG_COLOUR,
+        "twin_photo": vocabulary.TWIN_PHOTOS,
+        "corrupt_photo": vocabulary.CORRUPT_PHOTOS,
+        "grey_photo": vocabulary.GREY_PHOTOS,
+        "odd_size": vocabulary.ODD_SIZES,
     }
     for name, rate in rates.items():
         assert shop.dirty(name).sum() == max(1, round(rate * N)), name
@@ -287,7 +297,7 @@ def test_each_dirt_has_its_rate(shop):
 
 def test_duplicate_titles_come_near_their_rate(large_truth, shop):
     shared = large_truth["title"].duplicated(keep=False).mean()
-    assert shared == pytest.approx(drawing.DUPLICATE_TITLES, abs=0.01)
+    assert shared == pytest.approx(vocabulary.DUPLICATE_TITLES, abs=0.01)
     assert (shop.dirty("duplicate_title") == shop.truth["title"].duplicated(keep=False)).all()
     assert shop.dirty("duplicate_title").any()
 
@@ -311,10 +321,10 @@ def test_table_and_truth_differ_where_the_dirt_says_and_only_there(shop):
 
 
 def test_each_dirt_is_what_it_is_called(shop):
-    for column in drawing.MISSING_COLUMNS:
+    for column in vocabulary.MISSING_COLUMNS:
         values = shop.table[column][shop.dirty(f"missing:{column}")]
         assert (values.isna() if column == "price" else values.isin(["", "NA"])).all()
-    for column in (*drawing.CASE_COLUMNS, "title"):
+    for column in (*vocabulary.CASE_COLUMNS, "title"):
         rows = shop.dirty(f"case:{column}")
         assert [plain(text) for text in shop.table[column][rows]] == [
             plain(text) for text in shop.truth[column][rows]
@@ -325,7 +335,7 @@ def test_each_dirt_is_what_it_is_called(shop):
         assert [plain(text) for text in shop.table[column][rows]] == [
             plain(text) for text in shop.truth[column][rows]
         ]
-    assert set(shop.table["colour"][shop.dirty("wrong:colour")]) <= set(drawing.COLOURS)
+    assert set(shop.table["colour"][shop.dirty("wrong:colour")]) <= set(vocabulary.COLOURS)
 
 
 def test_twins_share_product_and_photo_and_no_one_else_does(shop):
@@ -346,21 +356,21 @@ def test_twins_share_product_and_photo_and_no_one_else_does(shop):
 def asked_of(text):
     """What a query asks, read from its words alone: ``{column: value}``."""
     asked, rest = {}, f" {text} "
-    for usage, (_, phrase) in drawing.USAGES.items():
+    for usage, (_, phrase) in vocabulary.USAGES.items():
         if rest.endswith(f" for {phrase} "):
             asked["usage"], rest = usage, rest.removesuffix(f"for {phrase} ")
-    words = {w.lower(): name for name, a in drawing.ARTICLES.items() for w in a.words}
+    words = {w.lower(): name for name, a in silhouettes.ARTICLES.items() for w in a.words}
     word = max((w for w in words if rest.endswith(f" {w} ")), key=len)
     asked["article_type"], rest = words[word], rest.removesuffix(f"{word} ")
-    vocabulary = {
-        "brand": drawing.BRANDS,
-        "gender": drawing.GENDERS,
-        "usage": drawing.USAGES,
-        "season": drawing.SEASONS,
-        "colour": drawing.COLOURS,
-        "pattern": drawing.PATTERNS,
+    columns = {
+        "brand": vocabulary.BRANDS,
+        "gender": vocabulary.GENDERS,
+        "usage": vocabulary.USAGES,
+        "season": vocabulary.SEASONS,
+        "colour": vocabulary.COLOURS,
+        "pattern": vocabulary.PATTERNS,
     }
-    for column, values in vocabulary.items():
+    for column, values in columns.items():
         for value in values:
             if f" {value.lower()} " in rest:
                 asked[column], rest = value, rest.replace(f" {value.lower()} ", " ", 1)
@@ -370,22 +380,22 @@ def asked_of(text):
 
 def test_relevants_are_all_that_match_and_no_others(shop):
     good = shop.truth[~shop.dirty("corrupt_photo")]
-    assert len(shop.queries) == round(drawing.QUERIES * N)
+    assert len(shop.queries) == round(vocabulary.QUERIES * N)
     for text, relevant in shop.queries.items():
         asked = asked_of(text)
         assert 3 <= len(asked) <= 5
         match = np.logical_and.reduce([good[column] == value for column, value in asked.items()])
         assert set(relevant) == set(good["id"][match])
         assert set(relevant.values()) == {1}
-        assert 1 <= len(relevant) <= drawing.MOST_RELEVANT
+        assert 1 <= len(relevant) <= vocabulary.MAX_RELEVANT
 
 
 def test_queries_of_the_default_shop(large_truth):
-    queries = drawing.draw_queries(large_truth, seed=0)
+    queries = draw_queries(large_truth, seed=0)
     assert len(queries) == 300
-    assert all(1 <= len(relevant) <= drawing.MOST_RELEVANT for relevant in queries.values())
+    assert all(1 <= len(relevant) <= vocabulary.MAX_RELEVANT for relevant in queries.values())
     union = set().union(*queries.values())
-    assert len(union) <= drawing.QUERY_PRODUCTS * len(large_truth)
+    assert len(union) <= vocabulary.QUERY_PRODUCTS * len(large_truth)
     both = [
         bool({"colour", "pattern"} & set(asked)) and bool({"usage", "season"} & set(asked))
         for asked in map(asked_of, queries)
@@ -405,5 +415,5 @@ def test_queries_of_the_default_shop(large_truth):
 
 def test_no_corrupt_photo_is_an_answer(large_truth):
     corrupt = large_truth["id"][::3]
-    queries = drawing.draw_queries(large_truth, corrupt, seed=0)
+    queries = draw_queries(large_truth, corrupt, seed=0)
     assert not set(corrupt) & set().union(*queries.values())
