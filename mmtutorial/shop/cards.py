@@ -1,16 +1,39 @@
-"""A product's card on the shop page, as HTML. Whatever comes from a catalogue is escaped."""
+"""A product's card on the shop page, as HTML. Whatever comes from a catalogue is escaped.
+
+The markup stands in ``card.html`` and ``why.html``.
+"""
 
 import base64
 import html
 import io
+from collections.abc import Iterable, Mapping
+from functools import cache
 
 import numpy as np
+from jinja2 import Environment, PackageLoader
 from PIL import Image
 
 from mmtutorial.shop.language import ENGLISH, say
 
 
-def picture(photo, alt=""):
+@cache
+def _templates():
+    templates = Environment(
+        loader=PackageLoader("mmtutorial.shop", ""),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals["say"] = say
+    return templates
+
+
+def render(name: str, **values) -> str:
+    """The markup of the file ``name`` of this folder, with ``values``, which are escaped."""
+    return _templates().get_template(name).render(values)
+
+
+def picture(photo: np.ndarray, alt: str = "") -> str:
     """``(height, width, 3) uint8`` as an ``<img>`` that carries its own pixels."""
     buffer = io.BytesIO()
     Image.fromarray(photo).save(buffer, "JPEG", quality=92)
@@ -18,41 +41,40 @@ def picture(photo, alt=""):
     return f'<img alt="{html.escape(alt)}" src="data:image/jpeg;base64,{data}">'
 
 
-def card(product, photo, title, why=""):
-    """The markup of one product (a row of the catalogue's table) with its photo."""
+def card(product: Mapping, photo: np.ndarray, title: str, why: str = "") -> str:
+    """The markup of one product (a row of the catalogue's table) with its photo.
+
+    ``why`` is markup, such as that of ``why_found``.
+    """
     price = product.get("price", np.nan)
     price = f"{price:,.2f}" if price > 0 else ""
-    return (
-        f'<div class="frame">{picture(photo, title)}</div>'
-        f'<p class="title">{html.escape(title)}</p><p class="price">{price}</p>{why}'
-    )
+    image = picture(photo, title)
+    return render("card.html", picture=image, title=title, price=price, why=why)
 
 
-def why_found(product, score, parts, attributes, language=ENGLISH):
+def why_found(
+    product: Mapping,
+    score: float,
+    parts: Mapping[str, float],
+    attributes: Iterable[tuple[str, str]],
+    language: int = ENGLISH,
+) -> str:
     """Why a product was found, as a ``<details>``: parts of its score, attributes that agree.
 
     ``parts`` has ``photo`` and ``title``, which add up to ``score``; ``attributes`` are those
     asked for, ``[(column, value), …]``.
     """
-    bars = "".join(
-        f'<tr><td>{say(f"its {name}", language)}</td><td><i class="{name}-part" style="width: '
-        f'{100 * max(0, min(1, parts[name])):.0f}%"></i></td><td>{parts[name]:.2f}</td></tr>'
-        for name in ("photo", "title")
-    )
-    signs = []
-    for column, value in attributes:
-        has = product[column]
-        sign = "–" if has == "" else "✓" if has.casefold() == value.casefold() else "✗"
-        said = {
-            "✓": value,
-            "–": say("not given", language, value=value),
-            "✗": say("other", language, has=has, value=value),
-        }[sign]
-        signs.append(f'<li class="{_MEANING[sign]}">{sign} {html.escape(said)}</li>')
-    return (
-        f"<details><summary>{say('why', language)} <b>{score:.2f}</b></summary>"
-        f"<table>{bars}</table><ul>{''.join(signs)}</ul></details>"
+    widths = {name: 100 * max(0, min(1, part)) for name, part in parts.items()}
+    signs = [_sign(product[column], value, language) for column, value in attributes]
+    return render(
+        "why.html", score=score, parts=parts, widths=widths, signs=signs, language=language
     )
 
 
-_MEANING = {"✓": "yes", "–": "open", "✗": "no"}
+def _sign(has, value, language):
+    """``(CSS class, sign, text)``: whether the product has the value that was asked for."""
+    if has == "":
+        return "open", "–", say("not given", language, value=value)
+    if has.casefold() == value.casefold():
+        return "yes", "✓", value
+    return "no", "✗", say("other", language, has=has, value=value)

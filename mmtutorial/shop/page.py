@@ -10,6 +10,7 @@ import html
 import re
 import sys
 import traceback
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -422,125 +423,8 @@ def make(shop, per_page=12):
     return SearchPage(shop, per_page)
 
 
-STYLE = """
-.shop { --ink: #1f2328; --soft: #656d76; --line: #e3e5e8; --tint: #f5f6f7; --accent: #2f5f8f;
-  --photo: #4878a8; --title: #d9a441; color: var(--ink); background: white; overflow: visible;
-  font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC",
-  "PingFang SC", "Microsoft YaHei", sans-serif; padding: 0 20px 40px; max-width: 1240px;
-  margin: 0 auto; box-sizing: border-box; width: 100%; }
-.shop .widget-box, .shop .jupyter-widgets { overflow: visible; margin: 0; font: inherit; }
-.shop .hidden { display: none !important; }
-.shop.busy .grid, .shop.busy .pages { opacity: .25; pointer-events: none; }
-.shop .widget-html-content { font: inherit; color: inherit; line-height: inherit; }
-.shop p, .shop h1, .shop h2, .shop ul { margin: 0; padding: 0; }
-.shop button.jupyter-button { height: 40px; line-height: 1; border-radius: 8px; padding: 0 16px;
-  background: var(--tint); color: var(--ink); border: 1px solid var(--line); box-shadow: none; }
-.shop button.jupyter-button:hover { background: #ebedef; box-shadow: none; }
-.shop button.jupyter-button:focus-visible, .shop summary:focus-visible
-  { outline: 2px solid var(--accent); outline-offset: 2px; }
-.shop button.jupyter-button.mod-primary { background: var(--accent); color: white; border: 0; }
-.shop .top { align-items: center; justify-content: space-between; padding: 18px 0 12px; }
-.shop h1 { white-space: nowrap; font-size: 22px; font-weight: 700; letter-spacing: -.01em; }
-.shop h1::first-letter { text-transform: uppercase; }
-.shop .widget-toggle-buttons > div { flex-wrap: nowrap; }
-.shop .widget-toggle-buttons .widget-toggle-button { width: auto; height: 32px; padding: 0 12px;
-  border-radius: 0; margin: 0; background: white; font-size: 13px; }
-.shop .widget-toggle-buttons .widget-toggle-button.mod-active
-  { background: var(--ink); color: white; }
-.shop .bar { gap: 8px; }
-.shop .bar .widget-text { flex: 1 1 240px; min-width: 0; height: 44px; }
-.shop .bar input { height: 44px; font: inherit; font-size: 16px; border-radius: 10px;
-  border: 1px solid #c9cdd2; padding: 0 14px; }
-.shop .bar button.jupyter-button { height: 44px; border-radius: 10px; }
-.shop .bar button.widget-upload { font-size: 0; }  /* it would count its files */
-.shop .bar button.widget-upload::before { content: "ADD_PHOTO_EN"; font-size: 15px; }
-.shop.zh .bar button.widget-upload::before { content: "ADD_PHOTO_ZH"; }
-.shop .bar .widget-label, .shop .slide .widget-slider .widget-label, .shop .top .widget-label,
-.shop .filters .widget-dropdown .widget-label { position: absolute; width: 1px; height: 1px;
-  overflow: hidden; clip-path: inset(50%); }  /* for a screen reader */
-.shop .mixing { align-items: center; gap: 16px; margin-top: 12px; padding: 10px 14px;
-  background: var(--tint); border-radius: 10px; }
-.shop .mixing img { width: 48px; height: 64px; border-radius: 6px; display: block; }
-.shop .slide { align-items: center; gap: 10px; flex: 1; max-width: 460px; }
-.shop .slide .widget-label { width: auto; height: auto; color: var(--soft); }
-.shop .slide .widget-slider { flex: 1; min-width: 0; }
-.shop [role=status] { margin: 12px 0; color: var(--soft); }
-.shop [role=status]:empty { margin: 18px 0 0; }
-.shop [role=status].fault { color: #8a4b08; }
-.shop .noUi-connect { background: var(--accent); }
-.shop .filters .jupyter-button { margin-top: 10px; }
-.shop .body { gap: 28px; align-items: flex-start; }
-.shop .side { flex: 0 0 200px; flex-direction: column; }
-.shop .side > .widget-toggle-button { display: none; }
-.shop .filters { flex-direction: column; gap: 10px; width: 100%; }
-.shop .filters select { height: 38px; font: inherit; font-size: 14px; border-radius: 8px;
-  border: 1px solid var(--line); background-color: white; padding: 0 8px; }
-.shop .filters .widget-dropdown { height: 38px; width: 100%; }
-.shop .filters .widget-hslider { width: 100%; height: auto; flex-wrap: wrap; padding-right: 10px; }
-.shop .filters .widget-hslider .widget-label { width: auto; color: var(--soft); font-size: 14px; }
-.shop .filters .widget-hslider .widget-readout { order: 2; min-width: 0; margin-left: auto;
-  font-size: 14px; border: 0; }
-.shop .filters .widget-hslider .slider-container { order: 3; flex: 1 0 100%; margin: 0 8px; }
-.shop .found { flex: 1; min-width: 0; flex-direction: column; }
-.shop .heading { align-items: center; gap: 12px; flex-wrap: wrap; margin-bottom: 14px; }
-.shop .heading .widget-html-content { display: flex; gap: 12px; align-items: center; }
-.shop .heading img { width: 45px; height: 60px; border-radius: 6px; }
-.shop h2 { font-size: 18px; font-weight: 600; overflow-wrap: anywhere; }
-.shop .chip, .shop .note { display: inline-block; font-size: 13px; color: var(--soft);
-  margin: 4px 6px 0 0; }
-.shop .chip { background: var(--tint); border-radius: 20px; padding: 2px 10px; }
-.shop .chip b { color: var(--ink); font-weight: 600; }
-.shop .heading button.jupyter-button { height: 32px; padding: 0 12px; font-size: 13px; }
-.shop .grid { display: grid; gap: 22px 16px; width: 100%;
-  grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); }
-.shop .card { position: relative; min-width: 0; }
-.shop .card .widget-html { height: auto; }
-.shop .frame { background: white; border: 1px solid var(--line); border-radius: 10px;
-  overflow: hidden; aspect-ratio: 3 / 4; }
-.shop .frame img { width: 100%; height: 100%; object-fit: contain; display: block; }
-.shop .card:hover .frame { border-color: #9aa4ae; }
-.shop .card .title { margin-top: 8px; font-size: 14px; line-height: 1.35; height: 2.7em;
-  display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
-.shop .card .price { font-weight: 600; margin-top: 2px; }
-.shop.priced .price { min-height: 1.45em; }
-.shop .card button.jupyter-button { position: absolute; top: 8px; right: 8px; height: 28px;
-  padding: 0 10px; font-size: 12px; background: rgba(255, 255, 255, .92); opacity: 0;
-  align-self: auto; }
-.shop .card button.jupyter-button::after { content: ""; position: absolute; top: -9px;
-  right: -9px; width: var(--wide, 1000px); height: 1000px; }
-.shop .card { overflow: clip; }
-.shop .card:hover button.jupyter-button, .shop .card button.jupyter-button:focus-visible
-  { opacity: 1; }
-.shop details { position: relative; z-index: 2; font-size: 13px; color: var(--soft);
-  margin-top: 2px; }
-.shop summary { cursor: pointer; }
-.shop summary b { float: right; font-weight: 400; }
-.shop details table { width: 100%; margin: 4px 0; border-spacing: 0; font-size: 12px; }
-.shop details td { padding: 1px 6px 1px 0; background: none; text-align: left; }
-.shop details td:first-child { white-space: nowrap; }
-.shop details td:nth-child(2) { width: 60%; }
-.shop details i { display: block; height: 8px; border-radius: 4px; min-width: 1px; }
-.shop .photo-part { background: var(--photo); }
-.shop .title-part { background: var(--title); }
-.shop details ul { list-style: none; }
-.shop .yes { color: #2e7d32; }
-.shop .no { color: #b3261e; }
-.shop .pages { align-items: center; justify-content: center; gap: 16px; margin-top: 28px;
-  color: var(--soft); }
-@media (max-width: 700px) {
-  .shop { padding: 0 12px 32px; }
-  .shop .bar { flex-wrap: wrap; }
-  .shop .bar .widget-text { flex: 1 0 100%; }
-  .shop .bar button.jupyter-button { flex: 1; }
-  .shop .mixing { flex-wrap: wrap; gap: 10px; }
-  .shop .slide { order: 3; flex: 1 0 100%; max-width: none; }
-  .shop .body { flex-direction: column; gap: 14px; align-items: stretch; }
-  .shop .side { flex: none; gap: 10px; width: 100%; }
-  .shop .side > .widget-toggle-button { display: block; width: 100%; }
-  .shop .side:not(.unfolded) .filters { display: none; }
-  .shop .found { width: 100%; }
-  .shop .grid { grid-template-columns: 1fr 1fr; gap: 18px 12px; }
-  .shop.priced .price { min-height: 1.45em; }
-.shop .card button.jupyter-button { opacity: 1; }
-}
-""".replace("ADD_PHOTO_EN", say("add photo")).replace("ADD_PHOTO_ZH", say("add photo", CHINESE))
+# A button that browsers fill themselves cannot be labelled by a widget: its label is a style.
+STYLE = resources.files("mmtutorial.shop").joinpath("style.css").read_text("utf-8") + "".join(
+    f'{where} {{ --add-photo: "{say("add photo", language)}"; }}\n'
+    for where, language in ((".shop", ENGLISH), (".shop.zh", CHINESE))
+)

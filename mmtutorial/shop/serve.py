@@ -18,6 +18,7 @@ import tempfile
 import time
 import webbrowser
 from concurrent.futures import ProcessPoolExecutor
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +140,7 @@ try:
     from mmtutorial.shop import opening, page, serve
 
     shop = opening.load({dataset!r}, {str(home)!r}, {model!r})
-    display(HTML(serve.IN_THE_BROWSER), page.make(shop))
+    display(HTML(serve.in_the_browser()), page.make(shop))
 except Exception as fault:
     reason = str(fault) if isinstance(fault, TutorialError) else traceback.format_exc()
     (folder / "failed").write_text(reason, encoding="utf-8")
@@ -191,7 +192,7 @@ def _server(notebook, port, visitors):
     config.VoilaConfiguration.default_pool_size = 1
     config.VoilaConfiguration.file_allowlist = []
     config.VoilaConfiguration.multi_kernel_manager_class = BoundedKernels
-    config.BoundedKernels.most = visitors
+    config.BoundedKernels.max_kernels = visitors
     config.VoilaKernelManager.fill_delay = 0
     # A closed page ends its kernel; one that vanished without a word is ended within a minute.
     config.BoundedKernels.cull_idle_timeout = 40
@@ -201,87 +202,8 @@ def _server(notebook, port, visitors):
     return server
 
 
-# ipywidgets' upload button opens a dialog by a click on an <input> that is not in the page. Here
-# that click takes a dropped file instead, where there is one; and a file that is too large for
-# the connection is stopped in the browser.
-IN_THE_BROWSER = r"""
-<style>
-body, #rendered_cells, .jp-Cell, .jp-OutputArea-output
-  { background: white !important; margin: 0; padding: 0 !important; }
-.jp-OutputPrompt, .jp-InputPrompt, [data-mime-type="application/vnd.jupyter.stderr"]
-  { display: none !important; }
-body.dropping .shop { outline: 3px dashed #2f5f8f; outline-offset: -6px; }
-</style>
-<script>
-(() => {
-  let dropped = null;
-  const status = () => document.querySelector(".shop [role=status]");
-  const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
-  const set = (node, name, value) => {
-    if (node && node.getAttribute(name) !== value) node.setAttribute(name, value);
-  };
-  const name = () => {  // what ipywidgets leaves without a name, or without a role
-    const shop = document.querySelector(".shop");
-    if (!shop || !status()) return;
-    const { from, to } = status().dataset;
-    document.documentElement.lang = shop.classList.contains("zh") ? "zh" : "en";
-    set(shop, "role", "main");
-    set(shop.querySelector(".bar"), "role", "search");
-    set(shop.querySelector(".found"), "aria-busy", String(shop.classList.contains("busy")));
-    for (const slider of shop.querySelectorAll(".widget-slider")) {
-      const label = slider.querySelector(".widget-label").textContent;
-      const handles = [...slider.querySelectorAll("[role=slider]")];
-      handles.forEach((handle, n) => set(handle, "aria-label",
-        handles.length < 2 ? label : fill(n ? to : from, { name: label })));
-    }
-  };
-  new MutationObserver(name).observe(document.documentElement,
-    { subtree: true, childList: true, attributeFilter: ["class"] });
-  const open = HTMLInputElement.prototype.click;
-  HTMLInputElement.prototype.click = function () {
-    if (this.type !== "file") return open.call(this);
-    if (!this.guarded) {
-      this.guarded = true;
-      this.addEventListener("change", (event) => {
-        const file = this.files[0];
-        if (!file || file.size <= MAX_BYTES) return;
-        event.stopImmediatePropagation();
-        status().textContent = fill(status().dataset.large,
-          { name: file.name, size: Math.round(file.size / 1e6) });
-      }, { capture: true });
-    }
-    if (!dropped) return open.call(this);
-    this.files = dropped;
-    dropped = null;
-    this.dispatchEvent(new Event("change"));
-  };
-  addEventListener("change", (event) => {
-    if (!event.target.closest(".shop .bar input")) return;
-    const heading = document.querySelector(".shop .heading"), before = heading.innerHTML;
-    setTimeout(() => {  // the kernel has ended: the list on show is none of this query's
-      if (heading.innerHTML !== before) return;
-      document.querySelector(".shop").classList.add("busy");
-      status().textContent = status().dataset.silent;
-    }, 10_000);
-  });
-  addEventListener("click", (event) => {  // another list: start at its top
-    if (event.target.closest(".shop .card button, .shop .pages button"))
-      document.querySelector(".shop .heading").scrollIntoView();
-  });
-  const over = (event, on) => {
-    if (![...event.dataTransfer.types].includes("Files")) return;
-    event.preventDefault();
-    document.body.classList.toggle("dropping", on);
-  };
-  addEventListener("dragover", (event) => over(event, true));
-  addEventListener("dragleave", (event) => over(event, false));
-  addEventListener("drop", (event) => {
-    over(event, false);
-    const button = document.querySelector(".shop .widget-upload");
-    if (!button || !event.dataTransfer.files.length) return;
-    dropped = event.dataTransfer.files;
-    button.click();
-  });
-})();
-</script>
-""".replace("MAX_BYTES", str(MAX_BYTES))
+def in_the_browser() -> str:
+    """The markup that a served page needs besides its widgets: ``served.css`` and ``page.js``."""
+    files = resources.files("mmtutorial.shop")
+    style, script = (files.joinpath(name).read_text("utf-8") for name in ("served.css", "page.js"))
+    return f"<style>\n{style}</style>\n<script>\n({script})({MAX_BYTES});\n</script>"

@@ -1,12 +1,11 @@
 """Visitors of the served page: who gets a kernel, how many at a time, and when it ends.
 
 Voila starts a kernel, most of a gigabyte, for whoever asks for its page. ``Shop`` is Voila with a
-door: the page of another site gets none, there are never more than ``BoundedKernels.most``, and a
-closed page's kernel ends. It needs voila; ``serve.py`` imports it when it serves.
+door: the page of another site gets none, there are never more than ``BoundedKernels.max_kernels``,
+and a closed page's kernel ends. It needs voila; ``serve.py`` imports it when it serves.
 """
 
 import asyncio
-import html
 import re
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
@@ -20,7 +19,8 @@ from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
-from mmtutorial.shop.language import CHINESE, ENGLISH, say
+from mmtutorial.shop.cards import render
+from mmtutorial.shop.language import CHINESE, ENGLISH
 
 PATIENCE = 20  # seconds that a connection may take to say what it wants
 
@@ -43,13 +43,13 @@ def foreign(request):
 
 
 class BoundedKernels(AsyncMappingKernelManager):
-    """Kernels, ``most`` at a time: the start of a further one waits until another has ended.
+    """Kernels, ``max_kernels`` at a time: the start of a further one waits until another has ended.
 
     Voila derives its own manager from this one, and keeps one kernel warm ahead of the next
     visitor. That one counts too: the last visitor who is let in takes it.
     """
 
-    most = Integer(2, min=1, config=True, help="kernels at a time")
+    max_kernels = Integer(2, min=1, config=True, help="kernels at a time")
 
     def __init__(self, **kwargs):
         self.visited = set()  # kernels that have, or had, a visitor
@@ -60,12 +60,12 @@ class BoundedKernels(AsyncMappingKernelManager):
     def have_place(self):
         """Whether one more visitor can be let in."""
         self.visited.intersection_update(self.list_kernel_ids())
-        return len(self.visited) + self.arriving < self.most
+        return len(self.visited) + self.arriving < self.max_kernels
 
     async def start_kernel(self, **kwargs):
         """Start a kernel when there is a place for it: its id."""
         async with self.turn:  # first come, first served
-            while len(self) + self.starting >= self.most and not self.closing:
+            while len(self) + self.starting >= self.max_kernels and not self.closing:
                 await asyncio.sleep(0.2)
             if self.closing:
                 raise RuntimeError("the server is closing")
@@ -114,20 +114,8 @@ class Page(TornadoVoilaHandler):
 
     def _refuse(self, status, why):
         self.set_status(status)
-        said = "".join(
-            f'<p lang="{code}">{html.escape(say(why, language))}</p>'
-            f'<p lang="{code}"><a href="/">{html.escape(say("open", language))}</a></p>'
-            for code, language in (("en", ENGLISH), ("zh", CHINESE))
-        )
-        self.finish(REFUSAL.replace("SAID", said))
-
-
-REFUSAL = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Product search</title>
-<meta name="viewport" content="width=device-width">
-<style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 34em; margin: 15vh auto;
-padding: 0 20px; }</style></head><body><main>SAID</main></body></html>
-"""
+        languages = {"en": ENGLISH, "zh": CHINESE}
+        self.finish(render("refusal.html", why=why, languages=languages))
 
 
 class ClosedPage(VoilaShutdownKernelHandler):
