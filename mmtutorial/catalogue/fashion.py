@@ -5,18 +5,21 @@ Hugging Face hub; the queries are those of the KAGL benchmark (Marqo-FashionCLIP
 them from ``MMTUTORIAL_DATA``/fashion, ``download`` puts them there. ``data/README.md`` says more.
 """
 
-import hashlib
 import http.client
 import os
+import shutil
 import urllib.request
+from fnmatch import fnmatch
 from pathlib import Path
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue.reading import Source, disk_fault, open_tables, read_queries, writing
+from mmtutorial.files import replacing
 from mmtutorial.paths import data_home
 
 HUB_DATASET = "ashraq/fashion-product-images-small"
 REVISION = "3859c76db2f6f3d3b9a3863345e3ccdbff75879d"  # the newest one in July 2026
+PRODUCTS = "data/*.parquet"
 QUERIES = "text_to_image.qrels.json"
 QUERIES_URL = (
     "https://raw.githubusercontent.com/marqo-ai/marqo-FashionCLIP/"
@@ -64,8 +67,9 @@ def download() -> Path:
     """Fetch products and queries into ``MMTUTORIAL_DATA``/fashion; return that folder.
 
     What arrives lies in ``fashion.part`` until all of it is there and verified, then the folder
-    is renamed. Run again, it goes on where it stopped, within a file too. A finished one is left
-    as it is, if all of it can be read.
+    is renamed. A connection that breaks off is taken up again where it stopped. After five vain
+    tries the call ends; run again, it keeps the files that are whole and fetches the others. A
+    finished folder is left as it is, if all of it can be read.
 
     Raises
     ------
@@ -102,91 +106,37 @@ def _read_through(source):
 
 
 def fetch_products(folder: Path) -> list[Path]:
-    """The collection's parquet files from the hub, each compared with the hub's checksum.
+    """The collection's parquet files at ``REVISION``, each compared with the hub's checksum.
 
-    They come at ``REVISION``; if the hub does not know that one any more, at the newest, and we
-    say so. ``revision.txt`` keeps which it was.
+    A file whose checksum differs is removed, so that the next call fetches it anew.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import RevisionNotFoundError
+    from huggingface_hub import HfApi, snapshot_download
 
+    where = {"repo_id": HUB_DATASET, "repo_type": "dataset", "revision": REVISION}
     try:
-        try:
-            info = HfApi().dataset_info(HUB_DATASET, revision=REVISION, files_metadata=True)
-        except RevisionNotFoundError:
-            info = HfApi().dataset_info(HUB_DATASET, files_metadata=True)
-            print(f"The hub has no revision {REVISION} any more: we take the newest, {info.sha}")
-        (folder / "revision.txt").write_text(f"{HUB_DATASET} {info.sha}\n")
-        wanted = {entry.rfilename: entry for entry in info.siblings}
-        wanted = {name: entry for name, entry in wanted.items() if name.endswith(".parquet")}
-        for name, entry in wanted.items():
-            if not (folder / name).exists():
-                _fetch_file(name, info.sha, entry.size, folder / name)
+        snapshot_download(**where, local_dir=folder, allow_patterns=PRODUCTS)
+        # Without a network, snapshot_download takes what is there as all there is. This does not.
+        found = HfApi().verify_repo_checksums(**where, local_dir=folder)
     except Exception as fault:  # the client's own kinds, requests' or httpx', by its version
         if disk_fault(fault):
             raise
         raise TutorialError(
-            f"could not download {HUB_DATASET} from the Hugging Face hub: {fault}. What has "
-            f"arrived is kept in {folder}: check the network and run `mmtutorial data get "
-            "fashion` again, it goes on from there"
+            f"could not download {HUB_DATASET} at revision {REVISION} from the Hugging Face hub: "
+            f"{fault}. The files that have arrived whole are kept in {folder}: check the network "
+            "and run `mmtutorial data get fashion` again, it fetches the others"
         ) from fault
-    faults = [
-        fault
-        for name, entry in wanted.items()
-        if (fault := verify(folder / name, entry.size, entry.lfs.sha256 if entry.lfs else None))
-    ]
-    if faults:
+    absent = [name for name in found.missing_paths if fnmatch(name, PRODUCTS)]
+    wrong = [each["path"] for each in found.mismatches if fnmatch(each["path"], PRODUCTS)]
+    for name in wrong:
+        (folder / name).unlink()
+    if absent or wrong:
         raise TutorialError(
-            f"{'; '.join(faults)}. Removed: run `mmtutorial data get fashion` again"
+            f"{', '.join(absent + wrong)} did not arrive as the hub has it: run "
+            "`mmtutorial data get fashion` again"
         )
-    return sorted(folder / name for name in wanted)
-
-
-def _fetch_file(name, revision, size, file):
-    """One file of the collection, with a progress bar; goes on from the end of ``FILE.part``.
-
-    ``hf_hub_download`` would remove what has arrived when the connection breaks off for good.
-    """
-    from huggingface_hub import hf_hub_url
-    from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
-
-    url = hf_hub_url(HUB_DATASET, name, repo_type="dataset", revision=revision)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    with open(part, "ab") as stream:
-        if (arrived := stream.tell()) > size:  # not ours: begin anew
-            stream.truncate(arrived := 0)
-        if arrived < size:
-            http_get(
-                url,
-                stream,
-                resume_size=arrived,
-                headers=build_hf_headers(),
-                expected_size=size,
-                displayed_filename=file.name,
-            )
-    os.replace(part, file)
-
-
-def verify(file: Path, size: int, sha256: str | None) -> str:
-    """Compare a file with what the hub says of it: ``""``, or what is wrong with it.
-
-    A wrong file is removed, so that the next download fetches it anew.
-    """
-    found, fault = file.stat().st_size, ""
-    if found != size:
-        fault = f"{file} is {found:,} bytes long, it should be {size:,}"
-    elif sha256:
-        digest = hashlib.sha256()
-        with open(file, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-        if digest.hexdigest() != sha256:
-            fault = f"{file} is not what the hub has (its SHA-256 differs)"
-    if fault:
-        file.unlink()
-    return fault
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the client's notes
+    (folder / "revision.txt").write_text(f"{HUB_DATASET} {REVISION}\n")
+    return sorted(folder.glob(PRODUCTS))
 
 
 def fetch_queries(url: str, file: Path) -> None:
@@ -199,7 +149,6 @@ def fetch_queries(url: str, file: Path) -> None:
             f"could not download the queries from {url}: {fault}. Check the network and run "
             "`mmtutorial data get fashion` again; the products that have arrived are kept"
         ) from fault
-    arriving = file.with_name(file.name + ".part")
-    arriving.write_bytes(content)
-    read_queries(arriving)  # raises if it is no such file
-    os.replace(arriving, file)
+    with replacing(file) as arriving:
+        arriving.write_bytes(content)
+        read_queries(arriving)  # raises if it is no such file
