@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers
+from sklearn.metrics import precision_recall_fscore_support
 
 from mmtutorial.encoders.tokenisers import PADDING, UNKNOWN, Vocabulary, stem, words
 
@@ -206,15 +207,11 @@ def role_scores(true, found):
     ``true`` and ``found``: for each text, the list of its words' roles. A role that is neither
     there nor found has no F1 (NaN); ``words`` says how many there are.
     """
-    a = np.array([role for row in true for role in row])
-    b = np.array([role for row in found for role in row])
-    rows = {}
-    for role in ROLES:
-        right, there, said = ((a == role) & (b == role)).sum(), (a == role).sum(), (b == role).sum()
-        rows[role] = {
-            "precision": right / said if said else np.nan,
-            "recall": right / there if there else np.nan,
-            "F1": 2 * right / (there + said) if there + said else np.nan,
-            "words": there,
-        }
-    return pd.DataFrame(rows).T.astype({"words": int})
+    scores = precision_recall_fscore_support(
+        [role for row in true for role in row],
+        [role for row in found for role in row],
+        labels=ROLES,
+        zero_division=np.nan,
+    )
+    columns = ("precision", "recall", "F1", "words")
+    return pd.DataFrame(dict(zip(columns, scores, strict=True)), index=list(ROLES))
