@@ -35,6 +35,7 @@ from mmtutorial import TutorialError
 from mmtutorial.course import report
 from mmtutorial.course.checks import versions
 from mmtutorial.course.execute import kill_below, replace_folder, write_json
+from mmtutorial.course.imports import files_of
 from mmtutorial.course.lessons import Lesson, find_lessons, plan, read_profiles, select
 from mmtutorial.course.results import mark, number
 from mmtutorial.paths import ROOT, cache_home, data_home, results_home
@@ -217,20 +218,15 @@ def _stamps(files) -> list:
     return [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in map(Path, files)]
 
 
-def fingerprint(lesson, parameters: dict, common: dict) -> str:
-    """A digest of all that a lesson's results depend on."""
-    package = Path(__file__).parent.parent
+def fingerprint(lesson: Lesson, parameters: dict, common: dict) -> str:
+    """A digest of all that a lesson's results depend on; of the package, what it imports."""
+    lock = ROOT / "requirements.lock"
     inputs = {
         "cells": [(cell.cell_type, cell.source) for cell in lesson.notebook.cells],
         "parameters": parameters,
         "common": common,
-        "code": {
-            str(path.relative_to(package)): path.read_text("utf-8")
-            for path in sorted(package.rglob("*.py"))
-        },
-        "lock": (ROOT / "requirements.lock").read_text("utf-8")
-        if (ROOT / "requirements.lock").exists()
-        else "",
+        "code": {name: file.read_text("utf-8") for name, file in files_of(lesson).items()},
+        "lock": lock.read_text("utf-8") if lock.exists() else "",
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 

@@ -436,7 +436,8 @@ time.sleep(600)"""
 
 STARTED_RUN = """\
 import sys
-from mmtutorial import cli, paths, runner
+from mmtutorial import cli, paths
+from mmtutorial.course import runner
 runner.ROOT = paths.ROOT = __import__("pathlib").Path(sys.argv[1])
 cli.main(["run", "--results", sys.argv[1] + "/results"])"""
 

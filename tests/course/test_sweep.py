@@ -356,7 +356,8 @@ def test_a_sweep_without_one_number_still_tells(course, fake_execute, capsys):
 
 INTERRUPTED = """\
 import pathlib, sys
-from mmtutorial import cli, sweep
+from mmtutorial import cli
+from mmtutorial.course import sweep
 sweep.ROOT = pathlib.Path(sys.argv[1])
 cli.main(["sweep", "0", "-p", "METHOD", "sum", "slow", "--seeds", "0", "--results", sys.argv[2]])"""
 
