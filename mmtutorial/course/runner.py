@@ -266,9 +266,15 @@ class _Run:
             self.slots.put(slot)
 
     def all(self, tasks, common, force) -> list[dict]:
-        """Run the tasks, ``jobs`` at a time; their metrics, in their order."""
+        """Run the tasks, ``jobs`` at a time; their metrics, in their order.
+
+        Of several at a time the last is started first: the capstone takes longest, and at the end
+        it would run alone.
+        """
         with _sigterm_interrupts(), ThreadPoolExecutor(self.jobs) as pool:
-            running = [pool.submit(self.one, task, common, force) for task in tasks]
+            order = tasks if self.jobs == 1 else tasks[::-1]
+            running = [pool.submit(self.one, task, common, force) for task in order]
+            running = running if self.jobs == 1 else running[::-1]
             try:
                 for task in as_completed(running):
                     task.result()

@@ -208,6 +208,7 @@ print(__import__("os").environ["MMTUTORIAL_PROFILE"])
 results"""
 
 
+@pytest.mark.slow
 def test_a_tweaked_lesson_stands_beside_the_baseline_and_no_floor_fails_it(tmp_path, capsys):
     parameters = PARAMETERS + '\nFUSION = "gated"  # how\nDIM = 8  # length'
     write_lesson(
@@ -449,6 +450,7 @@ def wait_for(condition, seconds=240):
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
 )

@@ -362,6 +362,7 @@ sweep.ROOT = pathlib.Path(sys.argv[1])
 cli.main(["sweep", "0", "-p", "METHOD", "sum", "slow", "--seeds", "0", "--results", sys.argv[2]])"""
 
 
+@pytest.mark.slow
 def test_ctrl_c_loses_nothing_finished_and_the_same_sweep_goes_on(course, fake_execute, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, str(tmp_path), str(course["results"])],
