@@ -376,7 +376,7 @@ def test_a_results_folder_that_cannot_be_written(tmp_path, fake_execute):
     write_lesson(tmp_path, "00", "One")
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file" / "results", Path("/proc/results")):
-        with pytest.raises(TutorialError, match=rf"cannot write results into {place}.*--results"):
+        with pytest.raises(TutorialError, match=rf"cannot write into {place}.*--results"):
             run(notebooks=tmp_path, results=place)
     assert fake_execute == []
 
