@@ -1,5 +1,6 @@
 # Everything a bare machine needs is Python 3.10-3.13 and make.
 #   make run    set up, run the course on the demo shop, show the results
+#   make check  set up, run lint and the tests that train nothing, in two minutes
 #   make test   set up, run every test
 #   make lab    set up, open the lessons in JupyterLab
 PYTHON ?= python3
@@ -14,10 +15,14 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: run test nightly lint lab pictures lock clean
+.PHONY: run check test nightly lint lab pictures lock clean
 
 run: $(READY)
 	$(BIN)/mmtutorial run
+
+# What to run before each commit: no training, no notebook, no server.
+check: $(READY) lint
+	$(BIN)/python -m pytest -m "not slow and not nightly"
 
 test: $(READY) lint
 	$(BIN)/python -m pytest
@@ -30,6 +35,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb

@@ -1,9 +1,9 @@
 """mmtutorial: multimodal product search, step by step.
 
-The lessons live in ``notebooks/``; every idea they write out is kept here as a small module,
-one flat module a topic, in the order the data flows: ``catalogue``, ``images``, ``text``,
-``contrastive``, ``search``, ``metrics``. Importing this package imports none of them; it only
-arranges that TensorFlow, if it is imported later, starts without its log lines.
+The lessons live in ``notebooks/``; every idea they write out is kept here as a small module, one
+folder a part of the course: ``metrics``, ``catalogue``, ``encoders``, ``matching``, ``search``,
+``benchmark``, ``shop``, ``course``. Importing this package imports none of them; it only arranges
+that TensorFlow, if it is imported later, starts without its log lines.
 """
 
 from mmtutorial import silence

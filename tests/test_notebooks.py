@@ -1,9 +1,8 @@
 """Every lesson: written as a lesson must be, and run as a learner runs it.
 
 ``faults`` is what keeps a notebook out: it reads the file and runs nothing. The tests marked
-``slow`` execute all lessons under the real runner: on the demo shop, and most of them on a sample
-of the fashion catalogue where it is there. Each keeps every claim, and no claim could be kept by
-chance.
+``slow`` execute all lessons under the real runner, which fails a lesson that misses one of its
+floors: on the demo shop, and some of them on a sample of the fashion catalogue where it is there.
 """
 
 import ast
@@ -18,7 +17,6 @@ from tiny_lessons import PARAMETERS, RESULTS, tiny_lesson
 from mmtutorial import TutorialError
 from mmtutorial.catalogue import fashion
 from mmtutorial.course.lessons import Lesson, find_lessons, parse, read_profiles
-from mmtutorial.course.results import holds
 from mmtutorial.course.runner import run
 from mmtutorial.paths import ROOT
 
@@ -26,14 +24,14 @@ NOTEBOOKS = ROOT / "notebooks"
 LESSONS = find_lessons(NOTEBOOKS)
 CODE_LINES = 20
 COMPUTES = (ast.BinOp, ast.Call, ast.Attribute, ast.Subscript)
-# On fashion these train many models, three to five minutes each on two cores: `make nightly` runs
-# them there, so that `make test` stays under an hour.
-NIGHTLY_ON_FASHION = ("02", "03", "05", "07", "08", "24")
+# What fashion has and the drawn shop has not: columns as a shop keeps them (01), real titles and
+# the shop's own queries (04), its graded answers (10). `make nightly` runs all lessons there.
+ON_FASHION_TOO = ("01", "04", "10")
 ON_FASHION = [
     pytest.param(
         lesson,
         id=lesson.name,
-        marks=[pytest.mark.nightly] if lesson.number in NIGHTLY_ON_FASHION else [],
+        marks=[] if lesson.number in ON_FASHION_TOO else [pytest.mark.nightly],
     )
     for lesson in LESSONS
 ]
@@ -137,11 +135,13 @@ def faults_of_imports(lesson):
                     yield f"{cell.id}: {name} is imported before mmtutorial"
 
 
-def typed_numbers(lesson):
-    """All numbers that stand in the lesson's code."""
+def typed_for_results(lesson):
+    """The numbers written out in the last section, which ends with the cell of results."""
+    cells = lesson.notebook.cells
+    headings = [n for n, cell in enumerate(cells) if cell.source.startswith("## Results")]
     return {
         node.value
-        for cell in lesson.notebook.cells
+        for cell in cells[headings[-1] :]
         if cell.cell_type == "code"
         for node in ast.walk(parse(cell, lesson.name))
         if isinstance(node, ast.Constant) and type(node.value) in (int, float)
@@ -273,26 +273,15 @@ def on_a_sample_of_fashion(request, tmp_path_factory):
     return {one["lesson"]: one for one in metrics}
 
 
-def keeps_its_claims(metrics):
-    assert metrics["status"] == "passed", metrics["error"]
-    assert metrics["claims"]
-    for claim in metrics["claims"]:
-        assert claim["holds"] is not False
-        if claim["floor"] is not None:
-            assert not holds(0.0, claim["floor"]), f"zero would keep {claim['name']!r}"
-            assert claim["chance"] is None or not holds(claim["chance"], claim["floor"]), (
-                f"chance would keep {claim['name']!r}"
-            )
-    return metrics["claims"]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
-def test_a_lesson_keeps_its_claims_on_the_demo_shop(lesson, on_the_demo_shop):
-    claims = keeps_its_claims(on_the_demo_shop[lesson.name])
-    floors = {claim["floor"] for claim in claims} - {None}
-    assert floors, "nothing is claimed on the demo shop"
-    assert floors <= typed_numbers(lesson), "a floor is typed, not computed"
+def test_a_lesson_promises_something_on_the_demo_shop_and_keeps_it(lesson, on_the_demo_shop):
+    """That chance and zero miss each floor, and that each is reached, the run has seen to."""
+    metrics = on_the_demo_shop[lesson.name]
+    assert metrics["status"] == "passed", metrics["error"]
+    floors = {claim["floor"] for claim in metrics["claims"] if claim["promised"]}
+    assert floors, "nothing is promised on the demo shop"
+    assert floors <= typed_for_results(lesson), "a floor is typed where it is recorded"
 
 
 @pytest.mark.slow
@@ -314,7 +303,8 @@ def test_a_lesson_shows_no_log_or_warning(lesson, on_the_demo_shop, demo_results
 @pytest.mark.slow
 @pytest.mark.parametrize("lesson", ON_FASHION)
 def test_a_lesson_keeps_its_claims_on_a_sample_of_fashion(lesson, on_a_sample_of_fashion):
-    keeps_its_claims(on_a_sample_of_fashion[lesson.name])
+    metrics = on_a_sample_of_fashion[lesson.name]
+    assert metrics["status"] == "passed", metrics["error"]
 
 
 @pytest.mark.slow

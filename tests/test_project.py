@@ -1,5 +1,6 @@
 """What holds for the project as a whole: a light import, a lock without hosts."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mmtutorial.course.imports import imported
+from mmtutorial.course.lessons import find_lessons, parse
 from mmtutorial.paths import ROOT
 
 PACKAGE = ROOT / "mmtutorial"
@@ -80,6 +83,42 @@ def test_tracked_files_name_no_path_of_a_machine():
         if path.suffix in (".py", ".ipynb", ".md", ".yml", ".yaml", ".toml", ".lock"):
             text = path.read_text(encoding="utf-8")
             assert not re.search(r"(^|[\s\"'(])/(home|root|Users|work)/", text), name
+
+
+def folders_of_the_package():
+    """Lesson's number → the folders whose ``__init__`` names it, as in "(lessons 06 to 09, 24)"."""
+    found = {}
+    for file in sorted(PACKAGE.glob("*/__init__.py")):
+        first = importlib.import_module(f"mmtutorial.{file.parent.name}").__doc__.splitlines()[0]
+        named = re.search(r"\(lessons? ([\d ,to]+)\)", first)
+        for part in named.group(1).split(", ") if named else []:
+            start, _, end = part.partition(" to ")
+            for number in range(int(start), int(end or start) + 1):
+                found.setdefault(f"{number:02d}", set()).add(file.parent.name)
+    return found
+
+
+def folders_of_the_readme():
+    """Lesson's number → the folders in its row of the table of lessons."""
+    rows = re.findall(
+        r"^\| \[(\d\d)\]\(notebooks/.*\| (.*) \|$", (ROOT / "README.md").read_text("utf-8"), re.M
+    )
+    return {number: set(re.findall(r"`(\w+)`", cell)) for number, cell in rows}
+
+
+def test_readme_the_folders_and_the_lessons_say_the_same():
+    """A reader finds from a lesson's number its folder in the package, wherever he looks."""
+    lessons = find_lessons(ROOT / "notebooks")
+    named = folders_of_the_readme()
+    assert set(named) == {lesson.number for lesson in lessons}
+    known = folders_of_the_package()
+    assert named == {number: known.get(number, set()) for number in named}
+    for lesson in lessons:
+        cells = [cell for cell in lesson.notebook.cells if cell.cell_type == "code"]
+        read = {name.split(".")[1] for name in imported(parse(cell, lesson.name) for cell in cells)
+                if name.startswith("mmtutorial.")}  # fmt: skip
+        assert named[lesson.number], f"README names no folder for lesson {lesson.number}"
+        assert named[lesson.number] <= read, f"lesson {lesson.number} does not import from it"
 
 
 def test_where_things_lie(monkeypatch, tmp_path):

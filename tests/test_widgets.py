@@ -8,7 +8,6 @@ picture looked at.
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,8 +22,7 @@ from mmtutorial.course.lessons import find_lessons, select
 from mmtutorial.paths import ROOT, cache_home, data_home
 
 LESSONS = find_lessons(ROOT / "notebooks")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-WIDGETS = re.compile(r"ipywidgets|app\.make\(")
+WIDGETS = re.compile(r"ipywidgets|page\.make\(")
 SMALL = {  # lesson → parameters that let Run All end within a minute or two
     "07": {"MAX_PRODUCTS": 400, "SEEDS": 1, "EPOCHS": 1, "SKETCH_EPOCHS": 1, "WEIGHT_EPOCHS": 1},
     "24": {"MAX_PRODUCTS": 400, "EPOCHS": 4, "LEAST_STEPS": 8, "LEFT_OUT": 1, "OTHER_SEEDS": 1},
@@ -89,15 +87,6 @@ def _wait_for(address, server, log: Path, patience=90):
         except OSError:
             time.sleep(0.5)
     pytest.fail(f"JupyterLab did not start:\n{log.read_text('utf-8', errors='replace')[-2000:]}")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no chromium here")
-    with playwright.sync_playwright() as started:
-        yield started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
 def run_all(browser, lab, number):
@@ -183,7 +172,7 @@ def _source(page, source):
 
 
 @pytest.mark.slow
-@pytest.mark.nightly  # four trainings first; the page itself is tried in test_app.py
+@pytest.mark.nightly  # four trainings first; the page itself is tried in shop/test_page.py
 def test_the_page_of_lesson_24_searches_after_run_all(browser, lab):
     page = run_all(browser, lab, "24")
     page.locator(".shop .bar input").first.fill("black hat")

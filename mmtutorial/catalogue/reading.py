@@ -36,6 +36,7 @@ from tqdm import tqdm
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue.spreadsheet import as_prices, read_csv
+from mmtutorial.files import FULL, writing
 from mmtutorial.paths import cache_home
 
 COLUMNS = {
@@ -194,7 +195,7 @@ def _stamp(file):
 # Building in one step -------------------------------------------------------------------------
 
 
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+ELSEWHERE = "set MMTUTORIAL_CACHE to a folder on another disk"
 
 
 def disk_fault(fault: BaseException) -> bool:
@@ -203,28 +204,11 @@ def disk_fault(fault: BaseException) -> bool:
     return isinstance(fault, OSError) and fault.errno in refusals
 
 
-@contextlib.contextmanager
-def writing(folder: Path, variable: str = "MMTUTORIAL_CACHE"):
-    """Turn what the operating system says while we write into a message with a remedy."""
-    try:
-        yield
-    except OSError as fault:
-        if fault.errno in FULL:
-            raise TutorialError(
-                f"no space left on the disk of {folder}: free some, or set {variable} to a "
-                "folder on another disk"
-            ) from fault
-        raise TutorialError(
-            f"cannot write into {folder} ({fault.strerror or fault}): make it writable, or set "
-            f"{variable} to a folder that is"
-        ) from fault
-
-
 def build_once(final: Path, fill) -> Path:
     """``final``, made by ``fill(folder)`` if it is not there yet: whole, or not at all."""
     if final.is_dir():
         return final
-    with writing(final.parent):
+    with writing(final.parent, ELSEWHERE):
         final.parent.mkdir(parents=True, exist_ok=True)
         _sweep(final.parent)
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=final.parent))

@@ -46,7 +46,7 @@ class Report(list):
         faults = ", ".join(one.what for one in self if one.status == "fault")
         return f"Not ready yet; put right: {faults}."
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         width = max(len(one.what) for one in self)
         lines = []
         for one in self:
@@ -55,7 +55,7 @@ class Report(list):
                 lines.append(f"  {'':<{width}}  → {one.remedy}")
         return "\n".join([*lines, "", self.verdict])
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         rows = "".join(
             f'<tr><td style="color: {_COLOURS[one.status]}">{_SIGNS[one.status]}</td>'
             f'<td style="text-align: left">{html.escape(one.what)}</td>'
@@ -87,7 +87,7 @@ def report(gpu: bool = False) -> Report:
     )
 
 
-def check_python(version=sys.version_info) -> Finding:
+def check_python(version: tuple = sys.version_info) -> Finding:
     """Python 3.10 to 3.13."""
     found = ".".join(str(part) for part in version[:3])
     if PYTHONS[0] <= tuple(version[:2]) <= PYTHONS[1]:
@@ -228,7 +228,7 @@ def _needed() -> set[str]:
     }
 
 
-def _some(names: list[str], most=5) -> str:
+def _some(names: list[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 

@@ -16,7 +16,9 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from typing import Any, TextIO
 
+import nbformat
 import psutil
 
 from mmtutorial.course.lesson_page import save_figures, save_html
@@ -65,7 +67,7 @@ def kill_below(pid: int) -> None:
         pass
 
 
-def run_lesson(job: dict, folder: Path, speak) -> dict:
+def run_lesson(job: dict, folder: Path, speak: TextIO) -> dict:
     """Execute the notebook into ``folder``; what it came to, as part of metrics.json."""
     import papermill
     from papermill.engines import NBClientEngine, papermill_engines
@@ -74,10 +76,10 @@ def run_lesson(job: dict, folder: Path, speak) -> dict:
         """papermill's own engine, telling the runner about each cell that is done."""
 
         @classmethod
-        def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
             complete = nb_man.cell_complete
 
-            def tell(cell, cell_index=None, **kw):
+            def tell(cell: Any, cell_index: int, **kw: Any) -> None:
                 complete(cell, cell_index=cell_index, **kw)
                 print(json.dumps({"cell": cell_index + 1, "of": len(nb_man.nb.cells)}), file=speak)
 
@@ -127,7 +129,7 @@ def run_lesson(job: dict, folder: Path, speak) -> dict:
     }
 
 
-def _literal(path) -> str:
+def _literal(path: str | Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")  # papermill formats paths
 
 
@@ -156,7 +158,7 @@ def _explain(ename: str, evalue: str, lines: list[str]) -> str:
     return "\n".join([text, *(f"    {line}" for line in shown)])
 
 
-def stopped_cell(notebook) -> str:
+def stopped_cell(notebook: nbformat.NotebookNode) -> str:
     """The id of the cell where execution ended: the one that raised, or else the last begun."""
     last = notebook.cells[0].id
     for cell in notebook.cells:
@@ -167,7 +169,7 @@ def stopped_cell(notebook) -> str:
     return last
 
 
-def recorded(notebook) -> list[dict]:
+def recorded(notebook: nbformat.NotebookNode) -> list[dict]:
     """The claims in the outputs of an executed notebook: those of the last Results shown."""
     claims = []
     for cell in notebook.cells:
@@ -205,7 +207,7 @@ def _peak_memory_mb() -> int | None:
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
 
 
-def write_json(path: Path, content) -> None:
+def write_json(path: Path, content: object) -> None:
     """Write JSON whole or not at all."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 

@@ -9,10 +9,11 @@ import ast
 import contextlib
 import itertools
 import sys
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nbformat
 import yaml
@@ -21,7 +22,7 @@ import mmtutorial
 from mmtutorial import TutorialError
 
 # nbformat's validator would build a grammar of web addresses: two seconds, for no notebook's good
-sys.modules.setdefault("rfc3987_syntax", None)
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 PROFILES = ("quick", "full")
 DATASETS = ("demo", "fashion", "other")  # the keys of a profile; "other" is your own catalogue
@@ -107,18 +108,17 @@ class Lesson:
         cell = self.tagged("parameters")
         found = {}
         for statement in parse(cell, self.path.name).body:
-            plain = isinstance(statement, ast.Assign) and len(statement.targets) == 1
-            plain = plain and isinstance(statement.targets[0], ast.Name)
-            try:
-                value = ast.literal_eval(statement.value) if plain else None
-            except ValueError:
-                value = None
+            name, value = "", None
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=name)]):
+                    with contextlib.suppress(ValueError):
+                        value = ast.literal_eval(statement.value)
             if value is None or isinstance(value, bytes | complex):
                 raise TutorialError(
                     f'{self.path.name}, cell "{cell.id}", line {statement.lineno}: a parameter is '
                     f"a plain literal (NAME = 3), not `{ast.unparse(statement)}`"
                 )
-            found[statement.targets[0].id] = value
+            found[name] = value
         return found
 
     @cached_property
@@ -140,7 +140,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
-def parse(cell, where: str) -> ast.Module:
+def parse(cell: nbformat.NotebookNode, where: str) -> ast.Module:
     """The syntax tree of a code cell, with IPython's ``%magic`` and ``!command`` lines read too."""
     try:
         with contextlib.suppress(SyntaxError):
@@ -168,9 +168,9 @@ def find_lessons(folder: Path) -> list[Lesson]:
     return lessons
 
 
-def select(lessons: list[Lesson], wanted) -> list[Lesson]:
+def select(lessons: list[Lesson], wanted: Iterable[str]) -> list[Lesson]:
     """The lessons named by number (``06``, ``6``) or name (``06_one_space``); none named: all."""
-    chosen = set()
+    chosen: set[str] = set()
     for word in wanted:
         name = Path(str(word)).name.removesuffix(".ipynb")
         number = name.zfill(2) if name.isdigit() else None
@@ -185,7 +185,7 @@ def select(lessons: list[Lesson], wanted) -> list[Lesson]:
 def read_profiles(folder: Path, lessons: list[Lesson]) -> dict:
     """``folder``/profiles.yaml as profile → dataset → lesson's number → parameters, all checked."""
     path = folder / "profiles.yaml"
-    profiles = {name: {} for name in PROFILES}
+    profiles: dict[str, dict] = {name: {} for name in PROFILES}
     if path.exists():
         try:
             profiles |= yaml.safe_load(path.read_text("utf-8")) or {}
@@ -208,14 +208,14 @@ def read_profiles(folder: Path, lessons: list[Lesson]) -> dict:
     return profiles
 
 
-def _known(names, valid, what: str, where: str) -> None:
+def _known(names: Iterable, valid: Collection, what: str, where: str) -> None:
     for name in names:
         if name not in valid:
             quoted = ", ".join(repr(one) for one in valid)
             raise TutorialError(f"{where} names an unknown {what} {name!r}; there are: {quoted}")
 
 
-def check_value(lesson: Lesson, name: str, value, where: str):
+def check_value(lesson: Lesson, name: str, value: Any, where: str) -> Any:
     """``value`` as lesson's parameter ``name`` takes it.
 
     Raises
@@ -275,7 +275,7 @@ def choices(lesson: Lesson, name: str) -> list[str]:
     return list(dict.fromkeys(found for tree in trees for found in _registered(tree, choice)))
 
 
-def _registered(tree: ast.Module, choice: Choice):
+def _registered(tree: ast.Module, choice: Choice) -> Iterator[Any]:
     """The names that this code puts into the registry, where they are written out.
 
     Three ways: ``REGISTRY = {"name": ...}`` (or a list), ``REGISTRY["name"] = ...`` and
@@ -296,12 +296,12 @@ def _registered(tree: ast.Module, choice: Choice):
                 yield name.value
 
 
-def _called(node) -> str | None:
+def _called(node: ast.AST) -> str | None:
     """``name`` of the expressions ``name`` and ``module.name``."""
     return node.id if isinstance(node, ast.Name) else getattr(node, "attr", None)
 
 
-def check_text(lesson: Lesson, name: str, text, where: str):
+def check_text(lesson: Lesson, name: str, text: Any, where: str) -> Any:
     """Like ``fit``, for a value typed on the command line: ``3``, ``0.5``, ``true``, ``words``."""
     value = text
     if isinstance(text, str) and not isinstance(lesson.parameters.get(name, ""), str):
@@ -313,7 +313,15 @@ def check_text(lesson: Lesson, name: str, text, where: str):
     return check_value(lesson, name, value, where)
 
 
-def plan(lessons, selected, profiles, *, profile, dataset, parameters) -> dict[str, dict]:
+def plan(
+    lessons: list[Lesson],
+    selected: list[Lesson],
+    profiles: dict,
+    *,
+    profile: str,
+    dataset: str,
+    parameters: dict,
+) -> dict[str, dict]:
     """What each selected lesson is given: its name → {parameter: value}; strict.
 
     ``dataset`` is the value of DATASET; ``parameters`` (name → value or text) go over those of

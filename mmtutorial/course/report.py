@@ -19,7 +19,7 @@ LESSON = "[0-9][0-9]_*"
 CARD = 1.55  # a card's picture: how often its height goes into its width
 BROAD_PIXELS = 1280  # figures have two pixels for each one of their size; broader: a row of its own
 
-NOT_RUN = {
+NOT_RUN: dict = {
     **{"status": "not run", "time": "–", "memory": "–", "page": "", "error": ""},
     **{"claims": [], "figures": [], "cover": None, "kept": 0, "checked": 0},
 }
@@ -120,7 +120,7 @@ def _size(path: Path) -> tuple[int, int]:
 def _cover(figures: list[dict]) -> dict | None:
     """The figure that fills a card best, of equal ones the last."""
 
-    def misfit(figure):
+    def misfit(figure: dict) -> float:
         width, height = figure["size"]
         return abs(math.log(width / height / CARD)) if width and height else math.inf
 
@@ -168,7 +168,7 @@ def _link_pages(results: Path, run: dict) -> None:
                 _link(results, path, baseline=baseline)
 
 
-def _link(results: Path, path: Path, **others) -> None:
+def _link(results: Path, path: Path, **others: dict | None) -> None:
     def href(target: Path) -> str:
         return quote(Path(os.path.relpath(target, path.parent)).as_posix())
 

@@ -12,7 +12,6 @@ for the lesson's own parameters.
 """
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -22,7 +21,8 @@ import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -35,11 +35,14 @@ from mmtutorial import TutorialError
 from mmtutorial.course import report
 from mmtutorial.course.checks import versions
 from mmtutorial.course.execute import kill_below, replace_folder, write_json
+from mmtutorial.course.imports import files_of
 from mmtutorial.course.lessons import Lesson, find_lessons, plan, read_profiles, select
 from mmtutorial.course.results import mark, number
+from mmtutorial.files import writing
 from mmtutorial.paths import ROOT, cache_home, data_home, results_home
 
 GRACE_SECONDS = 10
+ELSEWHERE = "name another folder with --results. Finished lessons are kept"
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 # The C library hands large arrays back to the kernel after each training step and fetches them
 # anew: on Linux an eighth of a small training's CPU time. Told to keep them, it does not.
@@ -61,15 +64,15 @@ class Task(NamedTuple):
 
 
 def run(
-    wanted=(),
+    wanted: Iterable[str] = (),
     *,
-    dataset="demo",
-    profile="quick",
-    parameters=None,
-    jobs=1,
-    force=False,
-    results=None,
-    notebooks=None,
+    dataset: str | Path = "demo",
+    profile: str = "quick",
+    parameters: dict | None = None,
+    jobs: int = 1,
+    force: bool = False,
+    results: str | Path | None = None,
+    notebooks: str | Path | None = None,
 ) -> list[dict]:
     """Run the lessons ``wanted`` (numbers or names; none: all) and return their metrics.
 
@@ -89,9 +92,9 @@ def run(
     results = Path(results or results_home()).resolve()
     lessons = find_lessons(notebooks)
     selected = select(lessons, wanted)
-    dataset, label, common = resolve_dataset(dataset, profile)
+    found, label, common = resolve_dataset(dataset, profile)
     profiles = read_profiles(notebooks, lessons)
-    options = {"profile": profile, "dataset": dataset}
+    options = {"profile": profile, "dataset": found}
     usual = plan(lessons, selected, profiles, **options, parameters={})
     given = plan(lessons, selected, profiles, **options, parameters=parameters or {})
     folder = results / f"{label}-{profile}"
@@ -142,7 +145,15 @@ def file_name(parameters: dict) -> str:
     return f"{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-def run_tasks(tasks, common, folder: Path, *, jobs=1, force=False, after_each=None) -> list[dict]:
+def run_tasks(
+    tasks: list[Task],
+    common: dict,
+    folder: Path,
+    *,
+    jobs: int = 1,
+    force: bool = False,
+    after_each: Callable[[], object] | None = None,
+) -> list[dict]:
     """Run the tasks, ``jobs`` at a time, below ``folder``, which no other run may use meanwhile.
 
     ``after_each`` is called when one is over. Returns their metrics in their order; raises as
@@ -150,7 +161,7 @@ def run_tasks(tasks, common, folder: Path, *, jobs=1, force=False, after_each=No
     """
     if jobs < 1:
         raise TutorialError(f"--jobs {jobs}: run at least one lesson at a time")
-    with writing(folder):
+    with writing(folder, ELSEWHERE):
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / ".probe.json", {})
         (folder / ".probe.json").unlink()
@@ -178,14 +189,14 @@ def _clear_leftovers(folder: Path) -> None:
                 old.rename(whole)
 
 
-def resolve_dataset(dataset: str, profile: str) -> tuple[str, str, dict]:
+def resolve_dataset(dataset: str | Path, profile: str) -> tuple[str, str, dict]:
     """The value of DATASET, the name of its results folder, and what all its runs depend on."""
-    dataset, label, sources = find_dataset(dataset)
+    found, label, sources = find_dataset(dataset)
     common = {"dataset": label, "profile": profile, "versions": versions(), "sources": sources}
-    return dataset, label, common
+    return found, label, common
 
 
-def find_dataset(dataset: str) -> tuple[str, str, list]:
+def find_dataset(dataset: str | Path) -> tuple[str, str, list]:
     """The value of DATASET, the name of its results folder, and [path, bytes, mtime] of its files.
 
     The demo shop is drawn by the package itself, so it has no files of its own to look at.
@@ -201,7 +212,7 @@ def find_dataset(dataset: str) -> tuple[str, str, list]:
         from mmtutorial.catalogue import fashion
 
         source = fashion.find()
-        return "fashion", "fashion", _stamps([*source.files, source.queries])
+        return "fashion", "fashion", _stamps([*source.files, *filter(None, [source.queries])])
     path = Path(dataset).resolve()
     if not path.exists():
         raise TutorialError(
@@ -213,54 +224,27 @@ def find_dataset(dataset: str) -> tuple[str, str, list]:
     return str(path), label, _stamps(files)
 
 
-def _stamps(files) -> list:
+def _stamps(files: Iterable[str | Path]) -> list:
     return [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in map(Path, files)]
 
 
-def fingerprint(lesson, parameters: dict, common: dict) -> str:
-    """A digest of all that a lesson's results depend on."""
-    package = Path(__file__).parent.parent
+def fingerprint(lesson: Lesson, parameters: dict, common: dict) -> str:
+    """A digest of all that a lesson's results depend on; of the package, what it imports."""
+    lock = ROOT / "requirements.lock"
     inputs = {
         "cells": [(cell.cell_type, cell.source) for cell in lesson.notebook.cells],
         "parameters": parameters,
         "common": common,
-        "code": {
-            str(path.relative_to(package)): path.read_text("utf-8")
-            for path in sorted(package.rglob("*.py"))
-        },
-        "lock": (ROOT / "requirements.lock").read_text("utf-8")
-        if (ROOT / "requirements.lock").exists()
-        else "",
+        "code": {name: file.read_text("utf-8") for name, file in files_of(lesson).items()},
+        "lock": lock.read_text("utf-8") if lock.exists() else "",
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def writing(folder: Path):
-    """Say what is wrong with the results folder, and the remedy, where writing to it fails."""
-    try:
-        yield
-    except OSError as error:
-        raise disk_error(folder, error.errno, error.strerror) from error
-
-
-def disk_error(folder: Path, number: int | None, reason: str | None) -> TutorialError:
-    """What to do about an operating system's refusal to write into ``folder``."""
-    if number in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return TutorialError(
-            f"no space left on the disk of {folder}: free some, or name a folder on another disk "
-            "with --results. Lessons finished before are kept"
-        )
-    return TutorialError(
-        f"cannot write results into {folder} ({reason}): make it writable, or name another folder "
-        "with --results"
-    )
 
 
 class _Run:
     """One command's run: the processes it started, and the terminal they share."""
 
-    def __init__(self, folder: Path, jobs: int, after_each):
+    def __init__(self, folder: Path, jobs: int, after_each: Callable[[], object] | None):
         self.folder, self.jobs, self.after_each = folder, jobs, after_each
         self.lock = threading.Lock()
         self.children: set[subprocess.Popen] = set()
@@ -269,10 +253,16 @@ class _Run:
         for slot in range(jobs):
             self.slots.put(slot)
 
-    def all(self, tasks, common, force) -> list[dict]:
-        """Run the tasks, ``jobs`` at a time; their metrics, in their order."""
+    def all(self, tasks: list[Task], common: dict, force: bool) -> list[dict]:
+        """Run the tasks, ``jobs`` at a time; their metrics, in their order.
+
+        Of several at a time the last is started first: the capstone takes longest, and at the end
+        it would run alone.
+        """
         with _sigterm_interrupts(), ThreadPoolExecutor(self.jobs) as pool:
-            running = [pool.submit(self.one, task, common, force) for task in tasks]
+            order = tasks if self.jobs == 1 else tasks[::-1]
+            running = [pool.submit(self.one, task, common, force) for task in order]
+            running = running if self.jobs == 1 else running[::-1]
             try:
                 for task in as_completed(running):
                     task.result()
@@ -283,8 +273,11 @@ class _Run:
                 raise
         return [task.result() for task in running]
 
-    def one(self, task, common, force) -> dict | None:
-        """Run one task, or take what an earlier run left if nothing changed since."""
+    def one(self, task: Task, common: dict, force: bool) -> dict:
+        """Run one task, or take what an earlier run left if nothing changed since.
+
+        Of a run that is being stopped: {}.
+        """
         lesson = task.lesson
         metrics = {
             "lesson": lesson.name,
@@ -294,25 +287,25 @@ class _Run:
             "changed": task.changed,
             "fingerprint": fingerprint(lesson, task.parameters, common),
         }
-        earlier = read_metrics(task.folder)
-        kept = earlier and earlier["status"] == "passed" and not force
-        if kept and earlier["fingerprint"] == metrics["fingerprint"]:
+        earlier = read_metrics(task.folder) or {}
+        passed = earlier.get("status") == "passed" and not force
+        if passed and earlier["fingerprint"] == metrics["fingerprint"]:
             self.say(f"{task.label}: unchanged, not run again (--force runs it anyway)")
         else:
             self.execute(task, metrics)
             if self.stopping:
-                return None
-            earlier = read_metrics(task.folder)
+                return {}
+            earlier = read_metrics(task.folder) or {}
             self.say(_line(task.label, earlier))
         if self.after_each:
-            with self.lock, writing(self.folder):
+            with self.lock, writing(self.folder, ELSEWHERE):
                 self.after_each()
         return earlier
 
-    def execute(self, task, metrics) -> None:
+    def execute(self, task: Task, metrics: dict) -> None:
         """Have a child process execute the lesson; see to it that metrics.json is there after."""
         working = task.folder.with_name(f".{task.folder.name}.running")
-        with writing(self.folder):
+        with writing(self.folder, ELSEWHERE):
             shutil.rmtree(working, ignore_errors=True)
             working.mkdir(parents=True)
             log = open(working / "log.txt", "wb")  # noqa: SIM115 - closed below
@@ -354,19 +347,20 @@ class _Run:
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.close()
         if refused:
-            raise disk_error(self.folder, *refused)
+            with writing(self.folder, ELSEWHERE):
+                raise OSError(*refused)
         if child.returncode and not self.stopping:
-            log = (working / "log.txt").read_text("utf-8", errors="replace").strip()
+            said = (working / "log.txt").read_text("utf-8", errors="replace").strip()
             killed = child.returncode == -signal.SIGKILL
             why = "killed, perhaps for want of memory" if killed else f"exit {child.returncode}"
-            error = "\n".join([f"its process ended early ({why})", *log.splitlines()[-5:]])
-            lost = {"status": "failed", "error": error, "claims": [], "figures": []}
+            error = "\n".join([f"its process ended early ({why})", *said.splitlines()[-5:]])
+            lost: dict = {"status": "failed", "error": error, "claims": [], "figures": []}
             lost |= {"seconds": None, "peak_memory_mb": None}
-            with writing(self.folder):
+            with writing(self.folder, ELSEWHERE):
                 write_json(working / "metrics.json", {**metrics, **lost})
                 replace_folder(working, task.folder)
 
-    def follow(self, child, task) -> list | None:
+    def follow(self, child: subprocess.Popen, task: Task) -> list | None:
         """Show the child's progress to its end; what the disk refused it, if it did."""
         refused, slot = None, self.slots.get()
         bar = tqdm(
@@ -387,7 +381,7 @@ class _Run:
         self.slots.put(slot)
         return refused
 
-    def stop(self, running) -> None:
+    def stop(self, running: list[Future]) -> None:
         """Take down what runs: each child, and the kernel below it."""
         with self.lock:
             self.stopping = True
@@ -404,9 +398,9 @@ class _Run:
                 kill_below(child.pid)
                 child.kill()
 
-    def say_how_to_go_on(self, running) -> None:
+    def say_how_to_go_on(self, running: list[Future]) -> None:
         over = [task for task in running if task.done() and not task.cancelled()]
-        done = sum(not task.exception() and task.result() is not None for task in over)
+        done = sum(not task.exception() and task.result() != {} for task in over)
         self.say(
             f"\nInterrupted: {done} of {len(running)} runs were finished and are kept in "
             f"{self.folder}. The same command again goes on with the others."
@@ -419,13 +413,13 @@ class _Run:
 
 
 @contextlib.contextmanager
-def _sigterm_interrupts():
+def _sigterm_interrupts() -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def interrupt(*_):
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
@@ -441,7 +435,9 @@ def _environment(chosen: str, jobs: int) -> dict[str, str]:
     Of several lessons at a time each gets its share of the cores. What the user set stays.
     """
     left_out = ("PYTHONDONTWRITEBYTECODE", "MPLBACKEND")  # slow imports; figures not inline
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return {
         **(dict.fromkeys(THREADS, str(max(1, cores // jobs))) if jobs > 1 else {}),
         **KEEP_MEMORY,

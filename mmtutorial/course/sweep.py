@@ -23,14 +23,15 @@ from mmtutorial.course.execute import write_text
 from mmtutorial.course.lessons import Lesson, find_lessons, plan, read_profiles, select
 from mmtutorial.course.results import number
 from mmtutorial.course.runner import (
+    ELSEWHERE,
     Task,
     file_name,
     fingerprint,
     resolve_dataset,
     run_tasks,
     values_text,
-    writing,
 )
+from mmtutorial.files import writing
 from mmtutorial.paths import ROOT, results_home
 
 KEPT = ("value", "chance", "floor", "holds", "protocol")  # of what a lesson recorded
@@ -86,17 +87,17 @@ def sweep(
         tasks[name] = Task(name, lesson, given, folder / file_name(point), point)
     if len(tasks) < 2:
         raise TutorialError("nothing to sweep: name several values (-p NAME V1 V2) or seeds")
-    tasks = [
+    runs = [
         task._replace(label=f"{place}/{len(tasks)} {task.label}")
         for place, task in enumerate(tasks.values(), 1)
     ]
-    metrics = run_tasks(tasks, common, folder, jobs=jobs, force=force)
+    metrics = run_tasks(runs, common, folder, jobs=jobs, force=force)
 
-    table = tidy(metrics, list(grid), [task.folder.name for task in tasks])
+    table = tidy(metrics, list(grid), [task.folder.name for task in runs])
     of_points = means(table, list(grid))
     fixed = [f", {name}={table[name].iloc[0]}" for name in grid if len(grid[name]) == 1]
     title = f"{lesson.number} {lesson.title}: {label} catalogue, {profile} profile{''.join(fixed)}"
-    with writing(folder):
+    with writing(folder, ELSEWHERE):
         write_text(folder / "sweep.csv", table.to_csv(index=False))
         write_text(folder / "means.csv", of_points.to_csv(index=False))
         (folder / "sweep.png").unlink(missing_ok=True)  # an older one: there may be nothing to draw
@@ -109,7 +110,7 @@ def sweep(
     now = Lesson(lesson.path)
     old = sum(
         one["fingerprint"] != fingerprint(now, task.parameters, common)
-        for task, one in zip(tasks, metrics, strict=True)
+        for task, one in zip(runs, metrics, strict=True)
     )
     if old:
         print(

@@ -208,6 +208,7 @@ print(__import__("os").environ["MMTUTORIAL_PROFILE"])
 results"""
 
 
+@pytest.mark.slow
 def test_a_tweaked_lesson_stands_beside_the_baseline_and_no_floor_fails_it(tmp_path, capsys):
     parameters = PARAMETERS + '\nFUSION = "gated"  # how\nDIM = 8  # length'
     write_lesson(
@@ -375,7 +376,7 @@ def test_a_results_folder_that_cannot_be_written(tmp_path, fake_execute):
     write_lesson(tmp_path, "00", "One")
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file" / "results", Path("/proc/results")):
-        with pytest.raises(TutorialError, match=rf"cannot write results into {place}.*--results"):
+        with pytest.raises(TutorialError, match=rf"cannot write into {place}.*--results"):
             run(notebooks=tmp_path, results=place)
     assert fake_execute == []
 
@@ -436,7 +437,8 @@ time.sleep(600)"""
 
 STARTED_RUN = """\
 import sys
-from mmtutorial import cli, paths, runner
+from mmtutorial import cli, paths
+from mmtutorial.course import runner
 runner.ROOT = paths.ROOT = __import__("pathlib").Path(sys.argv[1])
 cli.main(["run", "--results", sys.argv[1] + "/results"])"""
 
@@ -448,6 +450,7 @@ def wait_for(condition, seconds=240):
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
 )

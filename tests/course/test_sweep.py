@@ -356,11 +356,13 @@ def test_a_sweep_without_one_number_still_tells(course, fake_execute, capsys):
 
 INTERRUPTED = """\
 import pathlib, sys
-from mmtutorial import cli, sweep
+from mmtutorial import cli
+from mmtutorial.course import sweep
 sweep.ROOT = pathlib.Path(sys.argv[1])
 cli.main(["sweep", "0", "-p", "METHOD", "sum", "slow", "--seeds", "0", "--results", sys.argv[2]])"""
 
 
+@pytest.mark.slow
 def test_ctrl_c_loses_nothing_finished_and_the_same_sweep_goes_on(course, fake_execute, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, str(tmp_path), str(course["results"])],
