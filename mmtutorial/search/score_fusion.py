@@ -38,7 +38,8 @@ def zero_to_one(scores: np.ndarray) -> np.ndarray:
     >>> zero_to_one(np.array([[2.0, 6.0, 4.0]])).tolist()
     [[0.0, 1.0, 0.5]]
     """
-    low, high = scores.min(axis=-1, keepdims=True), scores.max(axis=-1, keepdims=True)
+    low = np.fmin.reduce(scores, axis=-1, keepdims=True)  # of what is known: NaN stays NaN
+    high = np.fmax.reduce(scores, axis=-1, keepdims=True)
     return (scores - low) / np.where(high > low, high - low, 1)
 
 
