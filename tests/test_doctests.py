@@ -19,6 +19,7 @@ MODULES = ["mmtutorial"] + [
 # Here each public function teaches by an example.
 TAUGHT = [
     "metrics.measures", "metrics.significance", "metrics.similarity", "search.indexes",
+    "search.score_fusion",
 ]  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "models" / "fashion-base" / "README.md"]
 

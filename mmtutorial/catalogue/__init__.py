@@ -1,6 +1,7 @@
 """The shop: products with their photos, and what is asked for (lesson 01).
 
-Read in this order: ``catalogue`` (``load_catalogue``, and the split), ``cleaning``, ``groups``
+Read in this order: ``catalogue`` (``load_catalogue``, and the split), ``attribute_reader``
+(values in titles), ``cleaning``, ``groups``
 (products that belong together), ``queries`` (the exam that a search is measured by). Where
 catalogues come from: ``reading`` and ``spreadsheet`` (files of your own), ``fashion`` (the real
 one), ``demo`` (the drawn one).

@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from mmtutorial.catalogue.attribute_reader import read_values, stem
 from mmtutorial.catalogue.reading import ATTRIBUTES
 
 TRUSTED = 0.9  # how often an imputing rule must be right on known cells
@@ -180,7 +181,14 @@ def _from_copies(values, keys):
 def _from_words(values, titles):
     """For each row, the one known value that stands in its title (as words); ``""`` otherwise."""
     known = {_words(value): value for value in sorted(values.unique()) if value}
-    found = {title: _values_in(_words(title), known) for title in titles.unique()}
+    longest = max(map(len, known), default=0)
+
+    def in_title(title):
+        words = _words(title)
+        read = read_values(len(words), lambda start, stop: known.get(words[start:stop]), longest)
+        return list(dict.fromkeys(value for _, _, value in read if value))
+
+    found = {title: in_title(title) for title in titles.unique()}
     return titles.map({title: only[0] if len(only) == 1 else "" for title, only in found.items()})
 
 
@@ -188,22 +196,7 @@ def _from_words(values, titles):
 def _words(text) -> tuple:
     """The words of a text as they are compared: ``"Men's T-Shirts"`` → ``("men", "tshirt")``."""
     joined = re.sub(r"['’-]", "", normalise_title(text))
-    return tuple(word[:-1] if word[-1] == "s" else word for word in re.findall(r"\w+", joined))
-
-
-def _values_in(words, known) -> list:
-    """The values of ``known`` (words → value) that stand in a title's words, longest first."""
-    found, place = [], 0
-    longest = max(map(len, known), default=0)
-    while place < len(words):
-        for end in range(min(place + longest, len(words)), place, -1):
-            if words[place:end] in known:
-                found.append(known[words[place:end]])
-                break
-        else:
-            end = place + 1
-        place = end
-    return list(dict.fromkeys(found))
+    return tuple(map(stem, re.findall(r"\w+", joined)))
 
 
 def annotate(table):

@@ -282,10 +282,3 @@ def _padded(rows, length):
 
 
 pass
-
-
-def stem(word):
-    word = word.removesuffix("'s").removesuffix("’s")
-    if word.endswith(("ches", "shes", "sses", "xes")):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 2 else word

@@ -13,7 +13,8 @@ import pandas as pd
 from keras import layers
 from sklearn.metrics import precision_recall_fscore_support
 
-from mmtutorial.encoders.tokenisers import PADDING, UNKNOWN, Vocabulary, stem, words
+from mmtutorial.catalogue.attribute_reader import read_values, stem
+from mmtutorial.encoders.tokenisers import PADDING, UNKNOWN, Vocabulary, words
 
 GOOD = (
     "good", "great", "lovely", "comfortable", "excellent",
@@ -104,14 +105,12 @@ def roles_of(text, names):
 
 def _find(wanted, stems, roles):
     """Where consecutive words without a role make up ``wanted``: a slice, or None."""
-    for start in range(len(stems)):
-        for stop in range(start + 1, len(stems) + 1):
-            joined = "".join(stems[start:stop])
-            if len(joined) >= len(wanted):
-                if wanted and joined == wanted and not any(roles[start:stop]):
-                    return slice(start, stop)
-                break
-    return None
+
+    def named(start, stop):
+        return ("".join(stems[start:stop]) == wanted and not any(roles[start:stop])) or None
+
+    read = read_values(len(stems), named, longest=len(stems))
+    return next((slice(start, stop) for start, stop, value in read if value), None)
 
 
 def product_names(table, also=None):

@@ -1,12 +1,19 @@
-"""Search in a catalogue by words, by a photo, or by both (lesson 00)."""
+"""Search in a catalogue by words, by a photo, or by both: what the course builds, in one object.
+
+Lesson 00 ranks by vectors; ``index`` (lesson 11), ``scorers`` and ``fusion`` (lessons 08, 11, 24),
+``rerank`` (lesson 09) and ``space`` (lesson 08) put in what the other lessons build.
+"""
 
 import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from mmtutorial import TutorialError
+from mmtutorial.catalogue.catalogue import Catalogue
 from mmtutorial.catalogue.reading import HEIGHT, WIDTH, decode, read_image_file
 from mmtutorial.files import intact, read_array, read_json
 from mmtutorial.metrics.similarity import unit_length
@@ -16,9 +23,53 @@ from mmtutorial.metrics.top_k import (
     check_share,
     check_whole,
     id_ranks,
-    nearest_rows,
+    select_top,
 )
 from mmtutorial.search.filters import read_filters, spelling, unknown_value
+from mmtutorial.search.query_reader import QueryReader
+from mmtutorial.search.score_fusion import rank_shares, weighted_shares, zero_to_one
+from mmtutorial.search.scorers import AttributeScorer, Query, WordScorer
+
+FORMAT = 2  # of a saved search's folder: raise it when an older one cannot be read any more
+SCORERS = ("vectors", "bm25", "attributes")
+EFFORTS = {"hnsw": 128, "ivf": 16}  # name of an index → its effort: candidates, or cells, a query
+DEPTH = 100  # how many products an approximate index proposes, and a re-ranker looks at
+
+
+def scaled_shares(lists: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """Each list on its scale ``zero_to_one``, then ``weighted_shares``: the fusion "weighted".
+
+    >>> scaled_shares(np.array([[8.0, 0.0, 2.0], [0.2, 0.1, 0.6]]), (1, 1)).round(3).tolist()
+    [[0.5, 0.0, 0.125], [0.1, 0.0, 0.5]]
+    """
+    return weighted_shares(zero_to_one(lists), weights)
+
+
+def ranked_shares(lists: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """``rank_shares`` of the lists: the fusion "ranks".
+
+    A score of exactly 0 says that there is nothing in common, no word and no attribute: such a
+    product is in no list.
+
+    >>> (1 / ranked_shares(np.array([[8.0, 2.0], [0.1, 0.6]]), (1, 1))).round().tolist()
+    [[61.0, 62.0], [62.0, 61.0]]
+    """
+    return rank_shares(np.where(lists == 0, np.nan, lists), weights)
+
+
+FUSIONS = {"weighted": scaled_shares, "ranks": ranked_shares}
+
+
+class Found(NamedTuple):
+    """What a search answers.
+
+    ``products``: a table ``row``, ``score`` and the catalogue's columns, best first. ``parts``: a
+    table of the same length, what each score is the sum of.
+    """
+
+    products: pd.DataFrame
+    parts: pd.DataFrame
+
 
 # Products -----------------------------------------------------------------------------------
 
@@ -27,47 +78,176 @@ class ProductSearch:
     """Search a catalogue by words, by a photo, or by both, in one space. Defined in lesson 00.
 
     Each product stands in the gallery as the middle of its photo's and its title's vector; a
-    query with a photo and words is the middle of theirs, moved by ``photo_weight``.
+    query with a photo and words is the middle of theirs, moved by ``photo_weight``. By default
+    products are ranked by these vectors alone, and a score is their cosine.
+
+    Parameters
+    ----------
+    retriever : embeds photos and texts (``retriever.Retriever``, ``AttributeRetriever``)
+    photo_weight : the photo's share in a product's vector; a query has its own
+    vectors : ``(photo, title)``, ``(n_products, dim)`` float rows of unit length, where they are
+        there already; otherwise every product is embedded
+    index : who proposes the nearest products. "exact" looks at each; "hnsw" and "ivf" are the
+        ``FaissIndex`` of that name; or an object with the face of ``search.indexes``, made from
+        ``gallery``; or a ``VectorStore`` that holds it (lesson 11). ``recall`` says what an
+        approximate one loses. With ``where``, "exact" is used among the products that pass,
+        whatever the index, as those nearest to a query may all fail the filter; a store filters
+        by itself, and its ``attributes`` are what it can filter by.
+    scorers : what products are ranked by: of "vectors", "bm25" (the title's words) and
+        "attributes" (values that the query names), or your own (``search.scorers``: one method,
+        ``scores(query)``). Scorers without a word to the query, such as "bm25" where it is a
+        photo, are left out. With an approximate index each proposes its best ``depth`` products.
+    weights : a number for each scorer; equal ones by default
+    fusion : how the scorers' lists become one: "weighted" (each stretched to 0 … 1 for the query,
+        then their mean), "ranks" (reciprocal ranks), or your own: a function of ``(lists,
+        weights)``, ``(scorers, n)`` float with NaN where a scorer does not know the product, that
+        returns an array of the same shape, what each list gives. Their sum is the score. One list
+        alone keeps its own scores.
+    rerank : a second look at the first ``depth`` products: an object with one method, ``scores(
+        query, rows)``, ``(n,)`` float, such as ``scorers.ListReRanker``. It changes the order; a
+        product's score stays that of the first look, which ``parts`` explains.
+    space : a ``FusedSpace`` (lesson 08), in which products and queries become one vector each, in
+        place of the weighted middle
+    depth : how deep an approximate index and a re-ranker look
+    gallery : what the products' vectors became, where it is there already: as ``self.gallery``
+
+    Raises ``TutorialError`` for a name that is not there, weights that do not fit, or vectors of
+    another shape or that are not finite.
     """
 
-    def __init__(self, retriever, catalogue, photo_weight=0.5, gallery=None):
-        """Embed every product of ``catalogue`` with ``retriever`` (``retriever.Retriever``).
-
-        With a ``gallery``, ``(n_products, dim)`` rows of unit length, those are taken instead.
-        """
+    def __init__(
+        self,
+        retriever,
+        catalogue: Catalogue,
+        photo_weight: float = 0.5,
+        vectors: tuple[np.ndarray, np.ndarray] | None = None,
+        index="exact",
+        scorers: Sequence = ("vectors",),
+        weights: Sequence[float] | None = None,
+        fusion: str | Callable = "weighted",
+        rerank=None,
+        space=None,
+        depth: int = DEPTH,
+        gallery: np.ndarray | None = None,
+    ):
         check_share(photo_weight=photo_weight)
-        self.retriever = retriever
-        self.catalogue = catalogue
-        self.photo_weight = photo_weight  # of the products; a query has its own
-        if gallery is None:
-            gallery = mix(
+        check_whole(depth=depth)
+        if depth < 1:
+            raise TutorialError(f"depth={depth}: look at one product at least")
+        self.retriever, self.catalogue, self.photo_weight = retriever, catalogue, photo_weight
+        self.space, self.rerank, self.depth = space, rerank, depth
+        table, self._reader = catalogue.table, None
+        if vectors is None:
+            vectors = (
                 retriever.embed_photos(catalogue.photos),
-                retriever.embed_texts(catalogue.table["title"]),
-                photo_weight,
+                retriever.embed_texts(table["title"]),
             )
-        check_shapes(gallery[:1], gallery, 1, catalogue.table["id"])
-        check_finite(gallery[:1], gallery)
-        self.gallery = gallery
-        self._places = id_ranks(catalogue.table["id"])
+        self.photo_vectors, self.title_vectors = vectors
+        for each in vectors:
+            check_shapes(vectors[0][:1], each, 1, table["id"])
+            check_finite(each[:0], each)
+        self.gallery = self._join(*vectors, photo_weight) if gallery is None else gallery
+        check_shapes(self.gallery[:1], self.gallery, 1, table["id"])
+        check_finite(self.gallery[:1], self.gallery)
+        self._by_id = np.argsort(id_ranks(table["id"]))  # rows in the order of ids: ties
+        self.scorers = {}  # name → object; None are the vectors
+        for each in scorers:
+            name = each if isinstance(each, str) else getattr(each, "name", type(each).__name__)
+            self.scorers[name] = self._make_scorer(each)
+        self.weights = self._check_weights(weights, len(scorers))  # name → number
+        if not callable(fusion) and fusion not in FUSIONS:
+            raise TutorialError(f"no fusion {fusion!r}: choose one of {', '.join(FUSIONS)}")
+        self.fusion = fusion if callable(fusion) else FUSIONS[fusion]
+        self.index = self._make_index(index)
 
-    def save(self, folder):
-        """Write the model and the products' vectors into ``folder``; ``load`` reads them."""
+    @property
+    def reader(self) -> QueryReader:
+        """What reads attributes in queries; made when it is asked for first."""
+        if self._reader is None:
+            self._reader = QueryReader(self.catalogue.table)
+        return self._reader
+
+    def scorer(self, name: str):
+        """The scorer of that name, or None."""
+        return self.scorers.get(name)
+
+    def _make_scorer(self, scorer):
+        if not isinstance(scorer, str):
+            return scorer
+        if scorer not in SCORERS:
+            raise TutorialError(
+                f"no scorer {scorer!r}: choose of {', '.join(SCORERS)}, or give an object with a "
+                "method scores(query)"
+            )
+        table = self.catalogue.table
+        return {
+            "vectors": lambda: None,
+            "bm25": lambda: WordScorer(table),
+            "attributes": lambda: AttributeScorer(table, self.reader),
+        }[scorer]()
+
+    def _check_weights(self, weights, n):
+        weights = np.ones(n) if weights is None else np.asarray(weights, dtype="float64")
+        good = weights.shape == (n,) and np.isfinite(weights).all() and (weights >= 0).all()
+        if len(self.scorers) < n or not good or not weights.any():
+            raise TutorialError(
+                f"the weights {weights.tolist()} of the scorers {', '.join(self.scorers) or 'none'}"
+                ": give one scorer at least, each once, with a weight from 0 up, not all of them 0"
+            )
+        return dict(zip(self.scorers, weights.tolist(), strict=True))
+
+    def _make_index(self, index):
+        if not isinstance(index, str):
+            return index
+        if index == "exact":
+            return None
+        if index not in EFFORTS:
+            raise TutorialError(
+                f"no index {index!r}: choose exact or one of {', '.join(EFFORTS)}, or give an "
+                "object with a method search(queries, k)"
+            )
+        from mmtutorial.search.indexes import FaissIndex
+
+        return FaissIndex(index, self.gallery, effort=EFFORTS[index])
+
+    # Kept on disk
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model and the products' vectors into ``folder``; ``load`` reads them.
+
+        How products are ranked (index, scorers, …) is not written: give it to ``load`` again.
+        """
         folder = Path(folder)
         (folder / "model").mkdir(parents=True, exist_ok=True)
         self.retriever.save(folder / "model")
-        np.save(folder / "gallery.npy", self.gallery)
+        for name, vectors in self._vectors().items():
+            np.save(folder / f"{name}.npy", np.asarray(vectors, dtype="float32"))
         np.save(folder / "ids.npy", self.catalogue.table["id"].to_numpy(dtype=str))
-        settings = json.dumps({"photo_weight": self.photo_weight})
-        (folder / "search.json").write_text(settings, encoding="utf-8")
+        settings = {
+            "version": FORMAT,
+            "photo_weight": self.photo_weight,
+            "fused": self.space is not None,
+        }
+        (folder / "search.json").write_text(json.dumps(settings), encoding="utf-8")
+
+    def _vectors(self):
+        return {
+            "photo": self.photo_vectors,
+            "title": self.title_vectors,
+            "gallery": self.gallery,
+        }
 
     @classmethod
-    def load(cls, folder, catalogue, load_retriever=None):
+    def load(
+        cls, folder: str | Path, catalogue: Catalogue, load_retriever=None, **ranking
+    ) -> "ProductSearch":
         """What ``save`` wrote, for the same ``catalogue``; the vectors are memory-mapped.
 
         ``load_retriever`` reads the folder that the retriever's own ``save`` wrote; by default
-        ``retriever.Retriever.load``. Raises ``TutorialError`` where a file is missing or
-        damaged, the vectors are not finite or not of the model's width, or the search is of other
-        products.
+        ``retriever.Retriever.load``. ``ranking`` is what the constructor takes: ``index``,
+        ``scorers``, ``space``, … Raises ``TutorialError`` where a file is missing, damaged or of
+        another version, the vectors are not finite or not of the model's width, the search is of
+        other products, or its products were fused in a ``space`` that is not given.
         """
         if load_retriever is None:
             from mmtutorial.matching.retriever import Retriever
@@ -76,7 +256,12 @@ class ProductSearch:
 
         folder = Path(folder)
         remedy = "build it with ProductSearch(retriever, catalogue) and save it there"
-        settings = read_json(folder / "search.json", remedy, {"photo_weight": float})
+        keys = {"version": int, "photo_weight": float, "fused": bool}
+        with intact(folder / "search.json", remedy):
+            version = read_json(folder / "search.json", remedy).get("version")
+            if version != FORMAT:
+                raise ValueError(f"it is of version {version}, and {FORMAT} is read here")
+        settings = read_json(folder / "search.json", remedy, keys)
         ids = read_array(folder / "ids.npy", remedy, (None,), np.str_)
         with intact(folder / "search.json", remedy):
             check_share(photo_weight=settings["photo_weight"])
@@ -87,13 +272,35 @@ class ProductSearch:
                 f"the search in {folder} was built for {len(ids):,} products that are not those of "
                 f"{catalogue!r}: load that catalogue, or build the search again"
             )
+        if settings["fused"] != (ranking.get("space") is not None):
+            how = "with" if settings["fused"] else "without"
+            raise TutorialError(
+                f"the products in {folder} were embedded {how} a fused space: load it {how} "
+                "space=…, or build the search again"
+            )
         width = retriever.embed_texts(catalogue.table["title"][:1]).shape[1]
-        gallery = read_array(
-            folder / "gallery.npy", remedy, (len(ids), width), np.floating, mapped=True
+        photo, title, gallery = (
+            read_array(folder / f"{name}.npy", remedy, (len(ids), width), np.float32, mapped=True)
+            for name in ("photo", "title", "gallery")
         )
-        return cls(retriever, catalogue, **settings, gallery=gallery)
+        return cls(
+            retriever,
+            catalogue,
+            settings["photo_weight"],
+            vectors=(photo, title),
+            gallery=gallery,
+            **ranking,
+        )
 
-    def embed_query(self, words=None, photo=None, photo_weight=0.5):
+    # Queries
+
+    def query(self, words: str | None = None, photo=None, photo_weight: float = 0.5) -> Query:
+        """One query, for ``find``: its vector, as from ``embed_query``, and its words."""
+        return Query(self.embed_query(words, photo, photo_weight), words)
+
+    def embed_query(
+        self, words: str | None = None, photo=None, photo_weight: float = 0.5
+    ) -> np.ndarray:
         """One query as a ``(dim,)`` float32 vector of unit length.
 
         ``photo`` is an image file's path, or an ``(80, 60, 3)`` uint8 array.
@@ -103,17 +310,41 @@ class ProductSearch:
         check_share(photo_weight=photo_weight)
         if words is None and photo is None:
             raise TutorialError("nothing to search by: give words, a photo, or both")
-        vectors = {}
+        text = image = None
         if words is not None:
             self._check_words(words)
-            vectors["words"] = self.retriever.embed_texts([words])
+            text = self.retriever.embed_texts([words])
         if photo is not None:
-            vectors["photo"] = self.retriever.embed_photos(read_photo(photo)[None])
-        if len(vectors) == 2:
-            return mix(vectors["photo"], vectors["words"], photo_weight)[0]
-        return next(iter(vectors.values()))[0]
+            image = self.retriever.embed_photos(read_photo(photo)[None])
+        return self._join(image, text, photo_weight)[0]
 
-    def search(self, words=None, photo=None, k=8, photo_weight=0.5, where=None, page=1):
+    def _join(self, photo, text, photo_weight):
+        """``(n, dim)`` vectors of photos and of texts, one of them None where missing, as one."""
+        if self.space is not None:  # at a weight of 1/2, as it was trained
+            stretch = {"photo": (photo, 2 * photo_weight), "text": (text, 2 - 2 * photo_weight)}
+            both = photo is not None and text is not None
+            return self.space.embed(
+                **{
+                    name: part * weight if both else part
+                    for name, (part, weight) in stretch.items()
+                    if part is not None
+                }
+            )
+        if photo is None or text is None:
+            return text if photo is None else photo
+        return mix(photo, text, photo_weight)
+
+    # Answers
+
+    def search(
+        self,
+        words: str | None = None,
+        photo=None,
+        k: int = 8,
+        photo_weight: float = 0.5,
+        where: dict | None = None,
+        page: int = 1,
+    ) -> pd.DataFrame:
         """The ``k`` best products as a table: ``row``, ``score``, and the catalogue's columns.
 
         ``photo_weight`` (0 to 1) is how much of a mixed query is photo. ``page`` 2 holds the
@@ -128,54 +359,72 @@ class ProductSearch:
         message names the nearest), ``k`` or ``page`` that is no whole number from 1 up, what is
         no range of numbers, and as ``embed_query`` does.
         """
-        return self.nearest(self.embed_query(words, photo, photo_weight), k, where, page)
+        return self.find(self.query(words, photo, photo_weight), k, where, page).products
 
-    def similar(self, row, k=8, where=None, page=1):
-        """The products most like the one at ``row``, without itself: a table as from ``search``."""
+    def similar(
+        self, row: int, k: int = 8, where: dict | None = None, page: int = 1
+    ) -> pd.DataFrame:
+        """The products most like the one at ``row``, without itself: a table as from ``search``.
+
+        Its vector is the query: there are no words, so "bm25" and "attributes" are silent.
+        """
         check_whole(row=row)
         if not 0 <= row < len(self.gallery):
             raise TutorialError(f"row={row}: the rows go from 0 to {len(self.gallery) - 1}")
         return self.nearest(self.gallery[row], k, where, page, without=row)
 
-    def nearest(self, query, k=8, where=None, page=1, without=None):
+    def nearest(
+        self,
+        query: np.ndarray,
+        k: int = 8,
+        where: dict | None = None,
+        page: int = 1,
+        without: int | None = None,
+    ) -> pd.DataFrame:
         """The products nearest to a ``(dim,)`` vector of unit length: a table as from ``search``.
 
         ``without`` is a row to leave out.
         """
+        return self.find(Query(query), k, where, page, without).products
+
+    def find(
+        self,
+        query: Query,
+        k: int = 8,
+        where: dict | None = None,
+        page: int = 1,
+        without: int | None = None,
+    ) -> Found:
+        """The answer to a ``Query``: the products, as from ``search``, and why they stand there.
+
+        The columns of ``parts`` add up to the score: ``photo`` and ``title``, what a product's
+        photo and title give to the vectors' score; and a column for each other scorer.
+        """
         check_whole(k=k, page=page)
         if k < 1 or page < 1:
             raise TutorialError(f"k={k} products of page {page}: both start from 1")
-        fits = self.fits(where)
-        if without is not None:
-            fits = fits[fits != without]
-        gallery, places = self.gallery, self._places
-        if len(fits) < len(gallery):
-            gallery, places = gallery[fits], places[fits]
-        rows, scores = np.empty(0, "int64"), np.empty(0, "float32")
-        if len(fits):
-            (rows,), (scores,) = nearest_rows(
-                query[None], gallery, min(k * page, len(fits)), places
-            )
-        rows, scores = fits[rows[k * (page - 1) :]], scores[k * (page - 1) :]
+        rows, shares = self._best(query, k * page, where, without)
+        rows, shares = rows[k * (page - 1) :], {n: s[k * (page - 1) :] for n, s in shares.items()}
+        score = np.sum([*shares.values()], axis=0, dtype="float32")
         found = self.catalogue.table.iloc[rows].reset_index(drop=True)
-        return pd.concat([pd.DataFrame({"row": rows, "score": scores}), found], axis=1)
+        products = pd.concat([pd.DataFrame({"row": rows, "score": score}), found], axis=1)
+        return Found(products, self._parts(query, rows, shares))
 
-    def parts(self, query, rows):
-        """What the scores of the products at ``rows`` are the sum of: a table ``photo``, ``title``.
+    def recall(self, queries: Iterable[str], k: int = 10) -> float:
+        """How much of the exact search's first ``k`` this index finds: the mean over queries.
 
-        A product's vector is ``(w · photo + (1 - w) · title) / length``, so its dot product with
-        the ``(dim,)`` query falls into two: what its photo gives, and what its title does.
+        ``queries``: texts. 1.0 with ``index="exact"``.
         """
-        rows = np.asarray(rows, dtype="int64")
-        if not len(rows):
-            return pd.DataFrame({"photo": [], "title": []})
-        photo = self.photo_weight * self.retriever.embed_photos(self.catalogue.photos[rows])
-        titles = self.catalogue.table["title"].iloc[rows]
-        title = (1 - self.photo_weight) * self.retriever.embed_texts(titles)
-        length = np.linalg.norm(photo + title, axis=1)
-        return pd.DataFrame({"photo": photo @ query / length, "title": title @ query / length})
+        shares = []
+        for words in queries:
+            query = self.query(words)
+            exact, found = (self._best(query, k, exact=exact)[0] for exact in (True, False))
+            shares.append(np.isin(exact, found).mean())
+        if not shares:
+            raise TutorialError("no queries to measure the recall with: give some texts")
+        return float(np.mean(shares))
 
-    def fits(self, where=None):
+    def fits(self, where: dict | None = None) -> np.ndarray:
         """Rows of the products that pass all filters of ``where`` (see ``search``), ascending."""
         table = self.catalogue.table
         numeric = table.select_dtypes("number").columns
@@ -196,6 +445,118 @@ class ProductSearch:
             fits &= np.isin(codes, [code for code, each in enumerate(spelt) if each in wanted])
         return np.flatnonzero(fits)
 
+    def _best(self, query, n, where=None, without=None, exact=False):
+        """The first ``n`` rows, and what each scorer gives them: ``{name: (n,)}``."""
+        passes = np.ones(len(self.gallery), dtype=bool)
+        if where:
+            passes[:] = False
+            passes[self.fits(where)] = True
+        if without is not None:
+            passes[without] = False
+        candidates = self._by_id[passes[self._by_id]]  # in the order of ids, which breaks ties
+        depth = max(n, self.depth)
+        lists = self._lists(query)
+        if not exact and self.index is not None and (not where or self._is_store()):
+            candidates = self._proposed(query, lists, candidates, depth, where)
+        if not len(candidates):
+            return candidates, dict.fromkeys(lists, np.empty(0, "float32"))
+        shares = np.stack(
+            [
+                self._cosines(query.vector, candidates) if name == "vectors" else scores[candidates]
+                for name, scores in lists.items()
+            ]
+        )
+        if len(lists) > 1:
+            shares = self.fusion(shares, [self.weights[name] for name in lists])
+        scores = np.nan_to_num(shares.sum(axis=0), nan=-np.inf)
+        if self.rerank is None:
+            depth = n
+        places = np.arange(len(candidates))
+        (best,), _ = select_top(scores[None], min(depth, len(candidates)), places)
+        if self.rerank is not None:
+            head = best[: self.depth]
+            again = np.asarray(self.rerank.scores(query, candidates[head]))
+            best[: self.depth] = head[np.lexsort((head, -again))]
+        best = best[:n]
+        return candidates[best], dict(zip(lists, shares[:, best], strict=True))
+
+    def _lists(self, query):
+        """Name → the scores of all products, for the scorers that have something to say.
+
+        None stands for those of the vectors, which are computed for the candidates alone.
+        """
+        lists = {}
+        for name, scorer in self.scorers.items():
+            scores = None if scorer is None else scorer.scores(query)
+            if self.weights[name] == 0 or (scorer is not None and scores is None):
+                continue
+            if scorer is not None:
+                scores = np.asarray(scores, dtype="float32")
+                if scores.shape != (len(self.gallery),) or np.isinf(scores).any():
+                    raise TutorialError(
+                        f"the scorer {name!r} returned {scores.shape}: one finite number for each "
+                        f"of the {len(self.gallery)} products is wanted, or NaN"
+                    )
+            lists[name] = scores
+        return lists or {"vectors": None}  # words alone were to rank, and there are none
+
+    def _cosines(self, vector, rows):
+        few = len(rows) < len(self.gallery) / 4
+        gallery = self.gallery[rows] if few else self.gallery
+        with np.errstate(invalid="ignore", over="ignore"):
+            scores = (vector[None] @ gallery.T)[0]
+        if not np.isfinite(scores).all():
+            check_finite(vector[None], gallery)
+        return scores if few else scores[rows]
+
+    def _is_store(self):
+        return hasattr(self.index, "attributes")
+
+    def _proposed(self, query, lists, candidates, depth, where):
+        """Those of the candidates that the index or another scorer has among its first."""
+        n = min(depth + 1, len(self.gallery))  # one more: the row to leave out may be among them
+        rows = []
+        if "vectors" in lists:
+            if self._is_store():
+                (hits,) = self.index.search(query.vector[None], n, where=where)
+                rows.append(np.flatnonzero(self.catalogue.table["id"].isin(list(hits))))
+            else:
+                rows.append(self.index.search(query.vector[None], n)[0][0])
+        for name, scores in lists.items():
+            if name != "vectors":
+                known = candidates[scores[candidates] > 0]  # and not NaN
+                order = np.argsort(-scores[known], kind="stable")[:depth]
+                rows.append(known[order])
+        return candidates[np.isin(candidates, np.concatenate(rows))]
+
+    def _parts(self, query, rows, shares):
+        """``shares``, those of the vectors split into what the photo and what the title gave.
+
+        The cosine is a sum of the two; its share of a fused score is split in the same proportion.
+        """
+        if "vectors" not in shares:
+            return pd.DataFrame(shares)
+        photo, title = self._photo_and_title(query.vector, rows)
+        if len(shares) > 1:
+            photo, title = np.maximum(photo, 1e-9), np.maximum(title, 1e-9)
+            both = shares["vectors"] / (photo + title)
+            photo, title = photo * both, title * both
+        others = {name: share for name, share in shares.items() if name != "vectors"}
+        return pd.DataFrame({"photo": photo, "title": title, **others})
+
+    def _photo_and_title(self, query, rows):
+        """Two ``(n,)`` arrays that add up to the cosines of the products at ``rows``."""
+        photo, title = np.array(self.photo_vectors[rows]), np.array(self.title_vectors[rows])
+        if self.space is None or not len(rows):
+            photo, title = self.photo_weight * photo, (1 - self.photo_weight) * title
+            length = np.maximum(np.linalg.norm(photo + title, axis=1), 1e-12)
+            return photo @ query / length, title @ query / length
+        # A network's score is no sum: a part counts the mean of what it adds alone, and to the
+        # other one (Shapley's value of two players).
+        both = self.gallery[rows] @ query
+        ahead = self.space.embed(photo=photo) @ query - self.space.embed(text=title) @ query
+        return (both + ahead) / 2, (both - ahead) / 2
+
     def _check_words(self, words):
         if not isinstance(words, str):
             raise TutorialError(f"words are one text, not {words!r}")
@@ -208,7 +569,7 @@ class ProductSearch:
             )
 
 
-def read_photo(photo):
+def read_photo(photo) -> np.ndarray:
     """An image file of any size, or an array that has ours already → ``(80, 60, 3) uint8``.
 
     Raises ``TutorialError`` for what is no image file, or too large, or an array of another shape.
@@ -227,7 +588,7 @@ def read_photo(photo):
     return photo
 
 
-def mix(photo, text, photo_weight=0.5):
+def mix(photo: np.ndarray, text: np.ndarray, photo_weight: float = 0.5) -> np.ndarray:
     """``w · photo + (1 - w) · text``, brought back to unit length: ``(n, dim)`` each.
 
     >>> mix(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), photo_weight=0.8).round(2)

@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 
+from mmtutorial.catalogue.attribute_reader import joined, read_values
 from mmtutorial.encoders.tokenisers import chinese_words, words
 
 QUERY_ATTRIBUTES = ("article_type", "colour", "gender", "pattern", "usage", "season", "brand")
@@ -51,15 +52,15 @@ class QueryReader:
         columns = [column for column in QUERY_ATTRIBUTES if column in table]
         titles = [title.casefold().split() for title in table["title"]]
         self.known = Counter(word for title in table["title"] for word in words(title))
-        self._spellings = {_spelling([word]) for word in self.known}
+        self._spellings = {joined([word]) for word in self.known}
         self.values = {}  # spelling → (column, value)
         for column in columns:
             for value in table[column][table[column] != ""].value_counts().index:
-                self.values.setdefault(_spelling(words(value)), (column, value))
+                self.values.setdefault(joined(words(value)), (column, value))
         for column in columns:
             values = [[value] if value else [] for value in table[column]]
             for word, value in associated_terms(titles, values, sure=0.8).items():
-                self.values.setdefault(_spelling(words(word)), (column, value))
+                self.values.setdefault(joined(words(word)), (column, value))
         self.english = {}
         if "title_zh" in table and (table["title_zh"] != "").any():
             chinese = [chinese_words(title) for title in table["title_zh"]]
@@ -71,15 +72,10 @@ class QueryReader:
 
     def _read(self, query):
         """A query's words, in groups that name a value, and alone: ``(words, value or None)``."""
-        tokens, start = words(query), 0
-        while start < len(tokens):
-            for stop in range(start + 5, start, -1):  # the longest name first: navy blue, blue
-                named = self._named(tokens[start:stop])
-                if named:
-                    break
-            stop = stop if named else start + 1
+        tokens = words(query)
+        read = read_values(len(tokens), lambda start, stop: self._named(tokens[start:stop]))
+        for start, stop, named in read:
             yield tokens[start:stop], named
-            start = stop
 
     def _named(self, tokens):
         """The value that these words name together, or None.
@@ -88,7 +84,7 @@ class QueryReader:
         lamp" in three colours, "pan for pasta" would ask for a work lamp, as "for" is the singular
         of "fors".
         """
-        named = self.values.get(_spelling(tokens))
+        named = self.values.get(joined(tokens))
         if named and FUNCTION_WORDS.issuperset(tokens) and words(named[1]) != tokens:
             return None
         return named
@@ -111,7 +107,7 @@ class QueryReader:
             for (word, *_), named in self._read(query)
             if not named
             and word not in FUNCTION_WORDS
-            and _spelling([word]) not in self._spellings
+            and joined([word]) not in self._spellings
             and (self.english or not re.search(CHINESE_LETTER, word))  # no words without spaces
         ]
         markup = re.search("<[^>]*>", query)
@@ -142,10 +138,3 @@ def _edits(a, b):
                 cost = min(cost, above[j - 2] + 1)
             row.append(cost)
     return row[-1]
-
-
-def _spelling(tokens):
-    """What a plural and its singular, "t-shirts" and "Tshirt" have in common."""
-    from mmtutorial.encoders.tokenisers import stem
-
-    return "".join(stem(token) for token in tokens)

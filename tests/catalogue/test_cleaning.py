@@ -189,3 +189,13 @@ def test_suspect_colours_finds_the_wrong_labels(shop):
 
 def test_an_empty_table_is_cleaned_too():
     assert len(clean(table([]))[0]) == 0
+
+
+def test_titles_and_values_meet_in_the_singular():
+    """One rule of plurals: "Watch" in a title is the type Watches, and no "dres" is a word."""
+    products = table(
+        [f"Acme {n} Watch" for n in range(12)] + [f"Acme {n} Dress" for n in range(12)],
+        article_type=["Watches"] * 11 + [""] + ["Dresses"] * 11 + [""],
+    )
+    filled, _ = impute(products)
+    assert filled["article_type"].iloc[[11, 23]].tolist() == ["Watches", "Dresses"]

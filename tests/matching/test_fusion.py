@@ -21,12 +21,6 @@ from mmtutorial.matching.fused_space import (
 )
 from mmtutorial.matching.fusion import FUSIONS, fusion, make_fusion
 from mmtutorial.metrics.similarity import unit_length
-from mmtutorial.search.score_fusion import (
-    SCORE_FUSIONS,
-    part_scores,
-    reciprocal_ranks,
-    weighted_scores,
-)
 
 DIM = 16
 each_fusion = pytest.mark.parametrize("name", sorted(FUSIONS))
@@ -382,46 +376,3 @@ def test_pairs_are_made_from_a_catalogue():
     assert (pairs.said[..., 0] + pairs.rest[..., 0] == 3).all()
     assert pairs.photo.tolist() == [[9, 0], [9, 0]] and pairs.mirrored.tolist() == [[0, 9], [0, 9]]
     assert pairs.groups[0] == pairs.groups[1]
-
-
-# Late fusion ------------------------------------------------------------------------------------
-
-
-def test_part_scores_know_what_is_missing():
-    query, (photo, text) = unit_rows(3, DIM), two_modalities(4)
-    text[1] = 0
-    scores = part_scores(query, photo, text)
-    assert np.allclose(scores[0], query @ photo.T)
-    assert np.isnan(scores[1, :, 1]).all() and np.isnan(scores).sum() == 3
-
-
-@pytest.mark.parametrize("name", sorted(SCORE_FUSIONS))
-def test_late_fusion_of_one_list_keeps_its_order(name):
-    scores = np.random.default_rng(0).normal(size=(1, 3, 20))
-    joined = SCORE_FUSIONS[name](np.concatenate([scores, np.full_like(scores, np.nan)]))
-    assert (np.argsort(-joined) == np.argsort(-scores[0])).all()
-
-
-def test_weighted_scores_of_complete_products_rank_like_the_weighted_vector():
-    """Up to the length of each product's vector, late and early are one thing in one space."""
-    query, (photo, text) = unit_rows(3, DIM), two_modalities(9)
-    late = weighted_scores(part_scores(query, photo, text), (0.7, 0.3))
-    assert np.allclose(late, query @ (0.7 * photo + 0.3 * text).T, atol=1e-6)
-
-
-def test_weighted_scores_average_over_what_is_there():
-    scores = np.array([[[0.4, np.nan, 0.2]], [[0.8, 0.6, np.nan]]])
-    assert np.allclose(weighted_scores(scores, (0.25, 0.75)), [[0.7, 0.6, 0.2]])
-    assert (weighted_scores(np.full((2, 1, 1), np.nan)) == 0).all()
-
-
-def test_reciprocal_ranks_by_hand():
-    scores = np.array([[[9.0, 5.0, 5.0]], [[-1.0, np.nan, 30.0]]])
-    found = reciprocal_ranks(scores, k=60)
-    assert np.allclose(found, [[1 / 61 + 1 / 62, 1 / 62, 1 / 63 + 1 / 61]])
-
-
-def test_only_the_order_counts_for_reciprocal_ranks():
-    scores = np.random.default_rng(0).normal(size=(2, 4, 30))
-    stretched = np.stack([np.exp(3 * scores[0]), scores[1] ** 3])
-    assert np.allclose(reciprocal_ranks(scores), reciprocal_ranks(stretched))

@@ -21,10 +21,18 @@ from mmtutorial.encoders.text import fit_text_encoder
 from mmtutorial.encoders.tokenisers import Vocabulary
 from mmtutorial.files import DamagedFile
 from mmtutorial.matching.contrastive import DualEncoder
+from mmtutorial.matching.fused_space import FusedSpace
+from mmtutorial.matching.fusion import make_fusion
+from mmtutorial.matching.rankers import ReRanker
 from mmtutorial.matching.retriever import Retriever
 from mmtutorial.metrics.similarity import unit_length
 from mmtutorial.metrics.top_k import top_k
-from mmtutorial.search.product_search import ProductSearch, mix
+from mmtutorial.search.indexes import InvertedFile
+from mmtutorial.search.lexical import Bm25
+from mmtutorial.search.product_search import FORMAT, ProductSearch, mix
+from mmtutorial.search.score_fusion import reciprocal_ranks, weighted_scores, zero_to_one
+from mmtutorial.search.scorers import ListReRanker
+from mmtutorial.search.store import VectorStore
 
 
 @given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 10**6))
@@ -183,13 +191,12 @@ def test_similar_products_leave_out_the_product_itself(shop):
 @pytest.mark.parametrize("photo_weight", [0.0, 0.3, 1.0])
 def test_the_parts_of_a_score_add_up_to_it(shop, photo_weight):
     weighted = ProductSearch(shop.retriever, shop.catalogue, photo_weight)
-    query = weighted.embed_query("red blue", shop.catalogue.photos[1], 0.4)
-    found = weighted.nearest(query, k=4)
-    parts = weighted.parts(query, found["row"])
+    query = weighted.query("red blue", shop.catalogue.photos[1], 0.4)
+    found, parts = weighted.find(query, k=4)
     assert np.allclose(parts["photo"] + parts["title"], found["score"], atol=1e-6)
     assert (parts["photo"] == 0).all() == (photo_weight == 0)
     assert (parts["title"] == 0).all() == (photo_weight == 1)
-    assert weighted.parts(query, []).empty
+    assert weighted.find(query, k=4, page=2).parts.empty
 
 
 def test_a_saved_search_is_the_same_search_and_knows_its_products(tmp_path):
@@ -270,14 +277,22 @@ def other_gallery(change):
     return lambda file: np.save(file, change(np.load(file)))
 
 
+def settings_with(**changed):
+    settings = {"version": FORMAT, "photo_weight": 0.4, "fused": False} | changed
+    return lambda file: file.write_text(json.dumps(settings))
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "reason"),
     [
         ("search.json", lambda file: file.write_text("[1]"), "no JSON object"),
-        ("search.json", lambda file: file.write_text('{"photo_weight": 7}'), "0 to 1, not 7"),
-        ("search.json", lambda file: file.write_text('{"photo_weight": "x"}'), "'x', not float"),
-        ("search.json", lambda file: file.write_text('{"photo_weight": NaN}'), "nan, not float"),
-        ("search.json", lambda file: file.write_text('{"photo_weight": 1, "k": 3}'), "no 'k'"),
+        ("search.json", settings_with(photo_weight=7), "0 to 1, not 7"),
+        ("search.json", settings_with(photo_weight="x"), "'x', not float"),
+        ("search.json", settings_with(photo_weight=np.nan), "nan, not float"),
+        ("search.json", settings_with(k=3), "no 'k'"),
+        ("search.json", settings_with(fused=1), "1, not bool"),
+        ("search.json", settings_with(version=1), "of version 1, and 2 is read here"),
+        ("search.json", lambda file: file.write_text('{"photo_weight": 1}'), "of version None"),
         ("ids.npy", lambda file: file.write_bytes(b""), "EOFError"),
         ("ids.npy", lambda file: np.save(file, np.arange(12)), "holds int64"),
         ("gallery.npy", lambda file: file.write_bytes(b""), "EOFError"),
@@ -286,6 +301,13 @@ def other_gallery(change):
         ("gallery.npy", other_gallery(lambda g: g[:11]), "11 × 8, expected 12 × 8"),
         ("gallery.npy", other_gallery(lambda g: g * np.nan), "not finite"),
         ("gallery.npy", other_gallery(lambda g: g.astype(object)), "no pickle|[Oo]bject|[Pp]ython"),
+        ("photo.npy", lambda file: file.write_bytes(b""), "EOFError"),
+        ("photo.npy", lambda file: file.unlink(), "there is no"),
+        ("photo.npy", other_gallery(lambda g: g[:, :5]), "12 × 5, expected 12 × 8"),
+        ("photo.npy", other_gallery(lambda g: g.astype("float64")), "float64, expected float32"),
+        ("title.npy", other_gallery(lambda g: g * np.inf), "not finite"),
+        ("title.npy", other_gallery(lambda g: g[:11]), "11 × 8, expected 12 × 8"),
+        ("title.npy", other_gallery(lambda g: g.astype(object)), "no pickle|[Oo]bject|[Pp]ython"),
         ("model/model.keras", lambda file: file.write_bytes(b"PK"), "not a zip file"),
         ("model/vocabulary.json", lambda file: file.write_text("{}"), "no tokeniser None"),
     ],
@@ -307,5 +329,289 @@ def test_the_app_says_which_folder_to_remove_where_its_search_is_damaged(
     shutil.copytree(saved[0], folder)
     (folder / "search.json").write_text(json.dumps({}))
     monkeypatch.setattr(opening, "load_catalogue", lambda which: catalogue)
+    monkeypatch.setattr(Catalogue, "cleaned", lambda self: self)
     with pytest.raises(TutorialError, match=f"remove the folder {folder} and start again: .*json"):
         opening.load("demo", folder)
+
+
+# Index, scorers, fusion, re-ranker --------------------------------------------------------------
+
+
+WORDS = ["red", "green", "blue", "acme", "bolt", "tee", "bag", "shoe", "hat"]
+
+
+class ByLetters:
+    """A retriever for many products: a random vector a word, and a random one a photo."""
+
+    vocabulary = Vocabulary(
+        [*["red", "green", "blue", "acme", "bolt", "tee", "bag", "shoe", "hat"]]
+    )
+
+    def embed_texts(self, texts):
+        axes = np.random.default_rng(1).normal(size=(len(self.vocabulary.words), 16))
+        said = [[word in text.lower() for word in self.vocabulary.words] for text in texts]
+        return unit_length(np.array(said) @ axes)
+
+    def embed_photos(self, photos):
+        return unit_length(np.random.default_rng(2).normal(size=(len(photos), 16)))
+
+
+@pytest.fixture(scope="module")
+def many():
+    """400 products with titles that repeat, so that many scores are equal."""
+    rng = np.random.default_rng(0)
+    columns = {
+        "brand": rng.choice(["Acme", "Bolt"], 400),
+        "colour": rng.choice(["Red", "Green", "Blue", ""], 400),
+        "article_type": rng.choice(["Tee", "Bag", "Shoe", "Hat"], 400),
+    }
+    table = pd.DataFrame(columns)
+    table.insert(0, "title", table.agg(" ".join, axis=1))
+    table.insert(0, "id", [f"p{n:03d}" for n in rng.permutation(400)])
+    table["price"] = rng.uniform(5, 50, 400)
+    return Catalogue("many", table, np.zeros((400, 80, 60, 3), dtype="uint8"))
+
+
+def searching(many, **ranking):
+    return ProductSearch(ByLetters(), many, **ranking)
+
+
+def plainly(shop, words, scorers, weights, fusion):
+    """The scores of all products, by the plain formulas of lessons 04, 08, 11 and 24."""
+    table, asked = shop.catalogue.table, dict(shop.reader.attributes(words))
+    agree = np.array([[row[column] == value for column, value in asked.items()]
+                      for _, row in table.iterrows()])  # fmt: skip
+    lists = {
+        "vectors": shop.gallery @ ByLetters().embed_texts([words])[0],
+        "bm25": Bm25().fit(table["title"]).scores([words])[0],
+        "attributes": agree.mean(axis=1),
+    }
+    chosen = np.stack([lists[name] for name in scorers])
+    if len(chosen) == 1:
+        return chosen[0]
+    if fusion == "weighted":
+        return weighted_scores(zero_to_one(chosen[:, None]), weights)[0]
+    by_id = np.argsort(table["id"].to_numpy())
+    scores = np.empty(len(table))
+    lists = np.where(chosen[:, None, by_id] == 0, np.nan, chosen[:, None, by_id])
+    scores[by_id] = reciprocal_ranks(lists)[0]
+    return scores
+
+
+@pytest.mark.parametrize("fusion", ["weighted", "ranks"])
+@pytest.mark.parametrize(
+    ("scorers", "weights"),
+    [(("vectors",), None), (("bm25",), None), (("attributes",), None),
+     (("bm25", "vectors"), (1, 1)), (("vectors", "bm25", "attributes"), None),
+     (("vectors", "bm25", "attributes"), (0.5, 0.2, 0.3))],
+)  # fmt: skip
+def test_the_exact_search_gives_the_plain_list(many, scorers, weights, fusion):
+    if fusion == "ranks" and weights and len(set(weights)) > 1:
+        pytest.skip("the plain reciprocal ranks have no weights")
+    shop = searching(many, scorers=scorers, weights=weights, fusion=fusion)
+    ids = many.table["id"].to_numpy()
+    for words in ("acme red tee", "blue bag bolt", "hat"):
+        scores = plainly(shop, words, scorers, weights or [1] * len(scorers), fusion)
+        expected = np.lexsort((ids, -scores.round(6)))
+        found, parts = shop.find(shop.query(words), k=60)
+        assert np.allclose(found["score"], scores[expected[:60]], atol=1e-5)
+        sure = np.flatnonzero(np.diff(scores[expected[:61]]) < -1e-5) + 1  # rounding decides none
+        for cut in sure:
+            assert set(found["row"][:cut]) == set(expected[:cut])
+        assert np.allclose(parts.sum(axis=1), found["score"], atol=1e-5)
+        page = shop.search(words, k=20, page=3)
+        assert page["id"].tolist() == found["id"][40:].tolist()
+
+
+def test_equal_scores_are_in_the_order_of_ids(many):
+    shop = searching(many, scorers=("attributes",))
+    found = shop.search("acme red", k=30)
+    assert found["id"].tolist() == sorted(found["id"]) and found["score"].nunique() == 1
+
+
+def test_a_scorer_that_has_nothing_to_say_is_left_out(many):
+    vectors = searching(many)
+    shop = searching(many, scorers=("bm25", "vectors", "attributes"), weights=(3, 1, 2))
+    row = vectors.similar(5, k=9)
+    pd.testing.assert_frame_equal(shop.similar(5, k=9), row)  # no words
+    photo = many.photos[0]
+    pd.testing.assert_frame_equal(shop.search(photo=photo), vectors.search(photo=photo))
+    words_only = searching(many, scorers=("bm25",))
+    pd.testing.assert_frame_equal(words_only.similar(5, k=9), row)
+
+
+@pytest.mark.parametrize("scorers", [("vectors",), ("vectors", "bm25", "attributes")])
+@pytest.mark.parametrize("index", ["hnsw", "ivf", "own", "store"])
+def test_the_recall_of_an_index_is_reported(many, index, scorers, tmp_path):
+    exact = searching(many, scorers=scorers)
+    queries = ["acme red tee", "blue bag bolt", "hat", "green shoe"]
+    assert exact.recall(queries) == 1.0
+    if index == "own":
+        index = InvertedFile(exact.gallery, cells=20, probes=2)
+    elif index == "store":
+        index = VectorStore(tmp_path / "shop.db", 16, ("brand", "colour"))
+        index.add(many.table["id"], exact.gallery, many.table)
+    shop = searching(many, scorers=scorers, index=index, depth=40)
+    by_hand = [
+        np.isin(exact.search(words, k=10)["row"], shop.search(words, k=10)["row"]).mean()
+        for words in queries
+    ]
+    assert shop.recall(queries, k=10) == pytest.approx(np.mean(by_hand))
+    assert np.mean(by_hand) > 0.5
+    where = {"colour": ["red", "blue"], "brand": "acme"}
+    filtered = shop.search("acme red tee", k=20, where=where)
+    assert set(filtered["colour"]) <= {"Red", "Blue"} and set(filtered["brand"]) == {"Acme"}
+    assert len(filtered) == 20
+    if not isinstance(index, VectorStore):  # exact among those that pass
+        pd.testing.assert_frame_equal(filtered, exact.search("acme red tee", k=20, where=where))
+    assert 7 not in shop.similar(7, k=30)["row"].tolist()
+    if isinstance(index, VectorStore):
+        with pytest.raises(TutorialError, match="article_type"):
+            shop.search("acme", where={"article_type": "tee"})
+        index.close()
+
+
+def test_a_product_that_left_the_store_is_found_no_more(many, tmp_path):
+    gallery = searching(many).gallery
+    with VectorStore(tmp_path / "shop.db", 16) as store:
+        store.add(many.table["id"], gallery)
+        shop = searching(many, index=store)
+        first = shop.search("red hat", k=1)["id"][0]
+        store.delete([first])
+        assert first not in shop.search("red hat", k=50)["id"].tolist()
+
+
+class Cheap:
+    """An own scorer: the cheaper, the better; it knows no product above 40."""
+
+    def __init__(self, prices):
+        self.prices = np.asarray(prices)
+
+    def scores(self, query):
+        return np.where(self.prices > 40, np.nan, -self.prices)
+
+
+def test_an_own_scorer_and_an_own_fusion(many):
+    cheap = Cheap(many.table["price"])
+
+    def lowest(lists, weights):  # a product is as good as what it is worst at
+        return np.where(np.arange(len(lists))[:, None] == lists.argmin(axis=0), lists, 0)
+
+    shop = searching(many, scorers=("vectors", cheap))
+    found, parts = shop.find(shop.query("red hat"), k=5)
+    assert {"photo", "title", "Cheap"} == set(parts)
+    cosine = shop.gallery @ shop.query("red hat").vector
+    scores = np.stack([cosine, cheap.scores(None)])[:, None]
+    assert found["score"].max() == pytest.approx(weighted_scores(zero_to_one(scores)).max())
+    shop = searching(many, scorers=("vectors", "bm25"), fusion=lowest)
+    found = shop.search("red hat", k=400)
+    plain = np.minimum(cosine, Bm25().fit(many.table["title"]).scores(["red hat"])[0])
+    assert np.allclose(found["score"], np.sort(plain)[::-1], atol=1e-6)
+    alone = searching(many, scorers=(cheap,)).search("red hat", k=400)
+    assert alone["price"].is_monotonic_increasing or alone["score"].isna().any()
+    assert alone["row"][0] == many.table["price"].argmin()
+
+
+@pytest.mark.parametrize(
+    ("ranking", "message"),
+    [
+        ({"scorers": ("vector",)}, "no scorer 'vector': choose of vectors, bm25, attributes"),
+        ({"scorers": ()}, "give one scorer at least"),
+        ({"scorers": ("bm25", "bm25")}, "each once"),
+        ({"scorers": ("bm25", "vectors"), "weights": (1,)}, "with a weight"),
+        ({"scorers": ("bm25", "vectors"), "weights": (1, np.nan)}, "with a weight"),
+        ({"scorers": ("bm25", "vectors"), "weights": (0, 0)}, "not all of them 0"),
+        ({"fusion": "sum"}, "no fusion 'sum': choose one of weighted, ranks"),
+        ({"index": "flat"}, "no index 'flat': choose exact or one of hnsw, ivf"),
+        ({"depth": 1.5}, "depth has to be a whole number"),
+        ({"depth": 0}, "depth=0"),
+        ({"vectors": (np.ones((400, 4)), np.ones((400, 3)))}, "4 dimensions and the gallery 3"),
+        ({"vectors": (np.ones((400, 4)), np.full((400, 4), np.nan))}, "not finite"),
+    ],
+)
+def test_a_ranking_that_cannot_be_is_named(many, ranking, message):
+    with pytest.raises(TutorialError, match=message):
+        searching(many, **ranking)
+
+
+@pytest.mark.parametrize("scores", [np.ones(3), np.full(400, np.inf)])
+def test_an_own_scorer_that_is_wrong_is_named(many, scores):
+    class Wrong:
+        def scores(self, query):
+            return scores
+
+    with pytest.raises(TutorialError, match=r"scorer 'Wrong' returned .*each of the 400 products"):
+        searching(many, scorers=("vectors", Wrong())).search("red")
+
+
+def test_a_second_look_changes_the_order_of_the_first_and_no_score(many):
+    class Backwards:
+        def scores(self, query, rows):
+            assert query.words == "red hat"
+            return np.arange(len(rows))
+
+    plain = searching(many).search("red hat", k=30)
+    looked = searching(many, rerank=Backwards(), depth=20).search("red hat", k=30)
+    expected = [*range(19, -1, -1), *range(20, 30)]
+    assert looked["row"].tolist() == plain["row"].iloc[expected].tolist()
+    assert looked["score"].tolist() == plain["score"].iloc[expected].tolist()
+    small = searching(many, rerank=Backwards(), depth=20).search("red hat", k=3, page=2)
+    assert small["row"].tolist() == plain["row"].iloc[[16, 15, 14]].tolist()
+
+
+def test_the_re_ranker_of_lesson_09_takes_the_second_look(many):
+    keras.utils.set_random_seed(0)
+    shop = searching(many, scorers=("vectors", "bm25"), depth=50)
+    before = shop.search("red hat", k=50)
+    model = ReRanker()
+    shop.rerank = ListReRanker(model, shop)
+    rows = before["row"].to_numpy()
+    query = shop.query("red hat")
+    scores = shop.rerank.scores(query, rows)
+    cosine = shop.gallery[rows] @ query.vector
+    assert np.allclose(scores, 15 * cosine, atol=1e-3)  # untrained: the first stage's order
+    after = shop.search("red hat", k=50)
+    assert set(after["row"]) == set(rows)
+    assert np.all(np.diff(shop.gallery[after["row"]] @ query.vector) <= 1e-6)
+    assert len(shop.similar(3, k=4)) == 4  # no words: no lexical scores
+
+
+@pytest.fixture(scope="module")
+def space():
+    keras.utils.set_random_seed(0)
+    return FusedSpace(make_fusion("gated"), 16)
+
+
+def test_a_fused_space_takes_the_place_of_the_mix(many, space, tmp_path):
+    shop = searching(many, space=space)
+    assert np.allclose(shop.gallery, space.embed(shop.photo_vectors, shop.title_vectors), atol=1e-6)
+    text, photo = ByLetters().embed_texts(["red hat"]), ByLetters().embed_photos(many.photos[:1])
+    assert np.allclose(shop.embed_query("red hat"), space.embed(text=text)[0], atol=1e-6)
+    both = shop.embed_query("red hat", many.photos[0])
+    assert np.allclose(both, space.embed(photo, text)[0], atol=1e-6)
+    words = shop.embed_query("red hat", many.photos[0], photo_weight=0)
+    assert not np.allclose(words, both, atol=1e-3)
+    found, parts = shop.find(shop.query("red hat"), k=400)
+    assert np.allclose(parts["photo"] + parts["title"], found["score"], atol=1e-5)
+    exact = shop.gallery @ shop.embed_query("red hat")
+    assert np.allclose(found["score"], np.sort(exact)[::-1], atol=1e-6)
+
+
+def test_a_search_in_a_fused_space_is_loaded_with_it(many, space, tmp_path):
+    shop = searching(many, space=space)
+    shop.retriever.save = lambda folder: None
+    shop.save(tmp_path)
+    load = {"catalogue": many, "load_retriever": lambda folder: ByLetters()}
+    again = ProductSearch.load(tmp_path, space=space, scorers=("vectors", "bm25"), **load)
+    assert np.array_equal(again.gallery, shop.gallery)
+    assert list(again.scorers) == ["vectors", "bm25"]
+    with pytest.raises(TutorialError, match="embedded with a fused space: load it with space"):
+        ProductSearch.load(tmp_path, **load)
+
+
+def test_why_runs_no_network(many):
+    retriever = ByLetters()
+    shop = ProductSearch(retriever, many, scorers=("vectors", "bm25", "attributes"))
+    query = shop.query("acme red hat")
+    retriever.embed_photos = retriever.embed_texts = None
+    assert list(shop.find(query).parts) == ["photo", "title", "bm25", "attributes"]

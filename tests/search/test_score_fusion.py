@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmtutorial import TutorialError
-from mmtutorial.search.score_fusion import hybrid_ranks, hybrid_weighted, zero_to_one
+from mmtutorial.search.score_fusion import (
+    attribute_agreement,
+    hybrid_weighted,
+    part_scores,
+    rank_shares,
+    reciprocal_ranks,
+    weighted_scores,
+    weighted_shares,
+    zero_to_one,
+)
 
 LEXICAL = np.array([[6.0, 0.0, 3.0, 0.0]])
 VECTOR = np.array([[0.1, 0.9, 0.5, -0.1]])
@@ -35,14 +44,62 @@ def test_all_the_weight_on_one_side_is_that_side():
 
 def test_a_query_that_no_word_answers_is_left_to_the_vectors():
     nothing = np.zeros_like(LEXICAL)
-    for join in (hybrid_weighted, hybrid_ranks):
-        assert (join(nothing, VECTOR).argsort() == VECTOR.argsort()).all()
+    joined = hybrid_weighted(nothing, VECTOR)
+    assert (joined.argsort() == VECTOR.argsort()).all()
+    joined = reciprocal_ranks(np.stack([nothing * np.nan, VECTOR]))
+    assert (joined.argsort() == VECTOR.argsort()).all()
+
+
+def test_ranks_by_hand_to_a_depth():
+    lists = np.stack([np.where(LEXICAL > 0, LEXICAL, np.nan), VECTOR])
+    found = reciprocal_ranks(lists, depth=3, k=60)
+    assert np.allclose(found, [[1 / 61 + 1 / 63, 1 / 61, 1 / 62 + 1 / 62, 0]])
+    assert np.allclose(reciprocal_ranks(lists, depth=1), [[1 / 61, 1 / 61, 0, 0]])
 
 
 def test_ranks_by_hand():
-    found = hybrid_ranks(LEXICAL, VECTOR, depth=3, k=60)
-    assert np.allclose(found, [[1 / 61 + 1 / 63, 1 / 61, 1 / 62 + 1 / 62, 0]])
-    assert np.allclose(hybrid_ranks(LEXICAL, VECTOR, depth=1, k=60), [[1 / 61, 1 / 61, 0, 0]])
+    scores = np.array([[[9.0, 5.0, 5.0]], [[-1.0, np.nan, 30.0]]])
+    found = reciprocal_ranks(scores, k=60)
+    assert np.allclose(found, [[1 / 61 + 1 / 62, 1 / 62, 1 / 63 + 1 / 61]])
+    shares = rank_shares(scores, (2, 1), k=60)
+    assert np.allclose(shares[:, 0, 0], [2 / 61, 1 / 62])
+
+
+def test_only_the_order_counts_for_reciprocal_ranks():
+    scores = np.random.default_rng(0).normal(size=(2, 4, 30))
+    stretched = np.stack([np.exp(3 * scores[0]), scores[1] ** 3])
+    assert np.allclose(reciprocal_ranks(scores), reciprocal_ranks(stretched))
+
+
+@pytest.mark.parametrize("join", [weighted_scores, reciprocal_ranks])
+def test_a_list_that_knows_no_product_changes_nothing(join):
+    scores = np.random.default_rng(0).normal(size=(1, 3, 20))
+    joined = join(np.concatenate([scores, np.full_like(scores, np.nan)]))
+    assert (np.argsort(-joined) == np.argsort(-scores[0])).all()
+
+
+def test_weighted_scores_average_over_what_is_there():
+    scores = np.array([[[0.4, np.nan, 0.2]], [[0.8, 0.6, np.nan]]])
+    assert np.allclose(weighted_scores(scores, (0.25, 0.75)), [[0.7, 0.6, 0.2]])
+    assert (weighted_scores(np.full((2, 1, 1), np.nan)) == 0).all()
+    assert np.allclose(weighted_shares(scores, (1, 3))[:, 0, 0], [0.1, 0.6])
+
+
+def test_part_scores_know_what_is_missing():
+    rng = np.random.default_rng(0)
+    query, photo, text = rng.normal(size=(3, 6)), rng.normal(size=(4, 6)), rng.normal(size=(4, 6))
+    text[1] = 0
+    scores = part_scores(query, photo, text)
+    assert np.allclose(scores[0], query @ photo.T)
+    assert np.isnan(scores[1, :, 1]).all() and np.isnan(scores).sum() == 3
+    known = [0, 2, 3]  # where nothing is missing: late and early fusion are one
+    late = weighted_scores(scores[..., known], (0.7, 0.3))
+    assert np.allclose(late, query @ (0.7 * photo + 0.3 * text)[known].T)
+
+
+def test_agreement_counts_what_was_asked_for():
+    has = np.array([[1, 2, 3], [1, 0, 3], [0, 0, 0]])
+    assert np.allclose(attribute_agreement([1, 2, 3], has), [1, 2 / 3, 0])
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.1])

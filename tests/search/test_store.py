@@ -283,7 +283,9 @@ def test_what_the_store_cannot_do_says_why_and_changes_nothing(filled, call, mes
 )
 def test_a_store_and_a_product_search_refuse_the_same_filters(filled, where, message):
     store, table, vectors = filled
-    shop = ProductSearch(None, Catalogue("shop", table.assign(title=""), None), gallery=vectors)
+    shop = ProductSearch(
+        None, Catalogue("shop", table.assign(title=""), None), vectors=(vectors, vectors)
+    )
     for search in (store.search, shop.nearest):
         with pytest.raises(TutorialError) as refused:
             search(vectors[0], 5, where=where)
