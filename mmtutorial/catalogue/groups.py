@@ -4,6 +4,9 @@ Two listings of one product must not stand on two sides of a split, and a query 
 asks for every product that bears it. Both are groups of products that share a key.
 """
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
@@ -12,8 +15,11 @@ from scipy.sparse.csgraph import connected_components
 from mmtutorial.catalogue import reading
 from mmtutorial.catalogue.cleaning import normalise_title
 
+if TYPE_CHECKING:
+    from mmtutorial.catalogue.catalogue import Catalogue
 
-def group_products(table, photos=None) -> np.ndarray:
+
+def group_products(table: pd.DataFrame, photos: np.ndarray | None = None) -> np.ndarray:
     """A group number for every product, ``(N,) int``: copies of one product share it.
 
     Two products are copies if they have the same normalised title or the same photo, pixel for
@@ -31,7 +37,7 @@ def group_products(table, photos=None) -> np.ndarray:
     return connected_groups(len(table), np.concatenate(rows), np.concatenate(keys))
 
 
-def connected_groups(n, items, keys) -> np.ndarray:
+def connected_groups(n: int, items: Sequence[int], keys: Sequence) -> np.ndarray:
     """A group number for each of ``n`` items, ``(n,) int``: those that share a key share it.
 
     ``items``, ``keys``: as many of both, item ``items[i]``, 0 to n - 1, has the key ``keys[i]``.
@@ -44,12 +50,12 @@ def connected_groups(n, items, keys) -> np.ndarray:
     return pd.factorize(connected_components(graph, directed=False)[1][:n])[0]
 
 
-def hash_photos(photos) -> list[str]:
+def hash_photos(photos: Iterable[np.ndarray]) -> list[str]:
     """16 hex digits for each photo of ``(N, 80, 60, 3) uint8``: the same for the same pixels."""
     return [reading.hash_photo(photo) for photo in photos]
 
 
-def title_queries(catalogue) -> dict[str, dict[str, int]]:
+def title_queries(catalogue: "Catalogue") -> dict[str, dict[str, int]]:
     """Qrels for a catalogue without any: each title asks for the products that bear it.
 
     Returns ``{title: {product id: 1}}``, one query for each distinct normalised title, in the
@@ -61,6 +67,6 @@ def title_queries(catalogue) -> dict[str, dict[str, int]]:
     return {group["title"].iloc[0]: dict.fromkeys(group["id"], 1) for _, group in groups}
 
 
-def title_groups(catalogue):
+def title_groups(catalogue: "Catalogue") -> np.ndarray:
     """``(n,)`` int: the same number for products with the same normalised title."""
     return pd.factorize(catalogue.table["title"].map(normalise_title))[0]

@@ -5,7 +5,7 @@ each product; here the scores are joined."""
 
 import numpy as np
 
-from mmtutorial.metrics.top_k import check_share
+from mmtutorial.arguments import check_share
 
 
 def part_scores(query, photo, text):
