@@ -47,7 +47,7 @@ def make_exam(
     def copied(query):
         return normalise_title(query) in titles
 
-    judged = _relevant_alone(catalogue.queries)
+    judged = relevant_only(catalogue.queries)
     own = {query: answers for query, answers in judged.items() if not copied(query)}
     if len(own) > len(judged) / 2:
         return Exam(own, "the catalogue's own queries", False)
@@ -68,8 +68,12 @@ def make_exam(
     return Exam({asked[row][0]: asked[row][1] for row in order}, "titles of test products", True)
 
 
-def _relevant_alone(qrels):
-    """The qrels without products of grade 0 and without queries that have no others."""
+def relevant_only(qrels: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """The qrels without products of grade 0 and without queries that have no others.
+
+    >>> relevant_only({"red bag": {"b1": 2, "s7": 0}, "hat": {"b1": 0}})
+    {'red bag': {'b1': 2}}
+    """
     kept = {q: {id_: grade for id_, grade in a.items() if grade > 0} for q, a in qrels.items()}
     return {query: answers for query, answers in kept.items() if answers}
 

@@ -43,11 +43,10 @@ class Comparison(NamedTuple):
 
     def __str__(self):
         p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
-        several = f" (Holm, {self.comparisons} comparisons)" if self.comparisons > 1 else ""
-        level = f"{100 * self.confidence:.4g} %"
+        several = f" (of {self.comparisons} comparisons)" if self.comparisons > 1 else ""
         return (
-            f"{self.verdict}: {self.difference:+.3f}, {level} interval {self.low:+.3f} to "
-            f"{self.high:+.3f}, {p}{several}"
+            f"{self.difference:+.3f}, {100 * self.confidence:.3g} % interval [{self.low:+.3f}, "
+            f"{self.high:+.3f}], {p}{several}: {self.verdict}"
         )
 
 
@@ -64,7 +63,7 @@ def compare(a: System, b: System, metric: str | None = None) -> Comparison:
     not evaluated by the metric.
 
     >>> print(compare([0.6, 0.7, 0.8, 0.9], [0.5, 0.5, 0.7, 0.6]))
-    no difference shown: +0.175, 95 % interval +0.100 to +0.250, p = 0.125
+    +0.175, 95 % interval [+0.100, +0.250], p = 0.125: no difference shown
     """
     return compare_all({"a − b": (a, b)}, metric)["a − b"]
 
@@ -81,7 +80,7 @@ def compare_all(
     >>> strong, weak = np.arange(40) % 4 > 0, np.arange(40) % 4 > 1  # hits of 40 queries
     >>> found = compare_all({"strong": (strong, weak), "weak": (weak, weak)})
     >>> print(found["strong"])
-    better: +0.250, 97.5 % interval +0.100 to +0.400, p = 0.004 (Holm, 2 comparisons)
+    +0.250, 97.5 % interval [+0.100, +0.400], p = 0.004 (of 2 comparisons): better
     """
     values = {name: _paired_values(a, b, metric) for name, (a, b) in pairs.items()}
     confidence = 1 - 0.05 / max(1, len(values))

@@ -99,7 +99,9 @@ def test_several_comparisons_share_the_level():
 def test_a_difference_is_shown_where_both_interval_and_test_say_so(low, high, p, verdict):
     found = Comparison((low + high) / 2, low, high, p)
     assert found.verdict == verdict
-    assert str(found).startswith(f"{verdict}: {found.difference:+.3f}, 95 % interval {low:+.3f} to")
+    interval = f"95 % interval [{low:+.3f}, {high:+.3f}]"
+    assert str(found).startswith(f"{found.difference:+.3f}, {interval}, p ")
+    assert str(found).endswith(f": {verdict}")
     assert "equal" not in str(found)
 
 
