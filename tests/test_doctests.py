@@ -18,7 +18,7 @@ MODULES = ["mmtutorial"] + [
 ]
 # Here each public function teaches by an example.
 TAUGHT = [
-    "arguments", "metrics.evaluation", "metrics.measures",
+    "arguments", "catalogue.groups", "metrics.evaluation", "metrics.measures",
     "metrics.runs", "metrics.significance", "metrics.similarity", "metrics.top_k", "search.indexes",
 ]  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "models" / "fashion-base" / "README.md"]

@@ -25,6 +25,11 @@ def group_products(table: pd.DataFrame, photos: np.ndarray | None = None) -> np.
     Two products are copies if they have the same normalised title or the same photo, pixel for
     pixel; and a copy of a copy is a copy. An empty title is no title to share. The photos'
     hashes are read from the table, or taken from ``photos`` where it has none.
+
+    >>> titles = ["Red Bag", "red  bag", "Hat", "Cap"]
+    >>> table = pd.DataFrame({"title": titles, "photo_hash": ["a", "b", "c", "c"]})
+    >>> group_products(table).tolist()
+    [0, 0, 1, 1]
     """
     hashes = table["photo_hash"] if photos is None else hash_photos(photos)
     titles = table["title"].map(normalise_title)
@@ -42,6 +47,9 @@ def connected_groups(n: int, items: Sequence[int], keys: Sequence) -> np.ndarray
 
     ``items``, ``keys``: as many of both, item ``items[i]``, 0 to n - 1, has the key ``keys[i]``.
     What is linked through others is linked too. Numbered in the order of the items.
+
+    >>> connected_groups(4, [0, 1, 1, 2], ["a", "a", "b", "b"]).tolist()  # item 3 has no key
+    [0, 0, 0, 1]
     """
     codes, names = pd.factorize(np.asarray(keys, dtype=object))
     nodes = n + len(names)  # a node for each item and each key, an edge where an item has it
@@ -51,7 +59,12 @@ def connected_groups(n: int, items: Sequence[int], keys: Sequence) -> np.ndarray
 
 
 def hash_photos(photos: Iterable[np.ndarray]) -> list[str]:
-    """16 hex digits for each photo of ``(N, 80, 60, 3) uint8``: the same for the same pixels."""
+    """16 hex digits for each photo of ``(N, 80, 60, 3) uint8``: the same for the same pixels.
+
+    >>> one, same, other = hash_photos(np.array([[0], [0], [1]], dtype="uint8"))
+    >>> one == same, one == other
+    (True, False)
+    """
     return [reading.hash_photo(photo) for photo in photos]
 
 
@@ -60,7 +73,12 @@ def title_queries(catalogue: "Catalogue") -> dict[str, dict[str, int]]:
 
     Returns ``{title: {product id: 1}}``, one query for each distinct normalised title, in the
     spelling of its first product. A text search that sees titles finds them by copying: use
-    these to ask for photos. Used from lesson 06 on.
+    these to ask for photos. Used from lesson 00 on.
+
+    >>> from types import SimpleNamespace
+    >>> table = pd.DataFrame({"id": ["b1", "b2", "h1"], "title": ["Red Bag", "red bag", "Hat"]})
+    >>> title_queries(SimpleNamespace(table=table))
+    {'Red Bag': {'b1': 1, 'b2': 1}, 'Hat': {'h1': 1}}
     """
     table = catalogue.table[catalogue.table["title"] != ""]
     groups = table.groupby(table["title"].map(normalise_title), sort=False)
@@ -68,5 +86,11 @@ def title_queries(catalogue: "Catalogue") -> dict[str, dict[str, int]]:
 
 
 def title_groups(catalogue: "Catalogue") -> np.ndarray:
-    """``(n,)`` int: the same number for products with the same normalised title."""
+    """``(n,)`` int: the same number for products with the same normalised title.
+
+    >>> from types import SimpleNamespace
+    >>> table = pd.DataFrame({"title": ["Red Bag", "Hat", "red bag"]})
+    >>> title_groups(SimpleNamespace(table=table)).tolist()
+    [0, 1, 0]
+    """
     return pd.factorize(catalogue.table["title"].map(normalise_title))[0]

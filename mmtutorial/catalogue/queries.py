@@ -2,7 +2,7 @@
 
 A search by words finds a title by copying it, so a query that *is* a title proves nothing where
 titles are searched (lesson 04). ``Catalogue.exam`` gives queries that are no copies wherever the
-catalogue allows it, and says where they come from. Lessons 04, 07, 08, 09, 11 and 24 use it;
+catalogue allows it, and says where they come from. Lessons 00, 04, 06 to 09, 11 and 24 use it;
 lesson 09 shows the steps.
 """
 
@@ -122,7 +122,11 @@ class AttributeQueries(NamedTuple):
 
 
 def kind_column(table: pd.DataFrame) -> str:
-    """The column that says what a product is: the finest of ``KINDS`` that is filled."""
+    """The column that says what a product is: the finest of ``KINDS`` that is filled.
+
+    >>> kind_column(pd.DataFrame({"article_type": [""], "subcategory": [""], "category": ["Hats"]}))
+    'category'
+    """
     return next((name for name in KINDS if (table[name] != "").any()), KIND)
 
 
@@ -252,6 +256,11 @@ def attribute_grades(wanted: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
     missed. A rule, not a shopper's judgement: say so beside every number that rests on it.
 
     ``wanted``: as in ``AttributeQueries``. Defined in lesson 09.
+
+    >>> types, colours = ["Bags", "Bags", "Hats"], ["Red", "Blue", "Red"]
+    >>> table = pd.DataFrame({"article_type": types, "colour": colours})
+    >>> attribute_grades(table.iloc[[0]], table).tolist()  # who asks for a red bag
+    [[2, 1, 0]]
     """
     misses = np.zeros((len(wanted), len(table)), dtype="int8")
     kind = wanted.columns[0]
@@ -267,7 +276,13 @@ def split_queries(qrels: Mapping[str, Mapping]) -> tuple[dict, dict]:
     """Two halves of ``{query: {id: grade}}``, as even as can be, that share no product.
 
     One is for choosing settings, the other for measuring: a product that is asked for in both
-    would be tuned on and tested with. Queries that share one go together. Used in lesson 24.
+    would be tuned on and tested with. Queries that share one go together; the second half is empty
+    where all do. Used in lessons 04, 11 and 24.
+
+    >>> qrels = {"red": {"b1": 1}, "bag": {"b1": 1, "b2": 1}, "hat": {"h1": 1}, "cap": {"c1": 1}}
+    >>> tuning, measuring = split_queries(qrels)
+    >>> list(tuning), list(measuring)
+    (['red', 'bag'], ['hat', 'cap'])
     """
     asked = [len(answers) for answers in qrels.values()]
     products = [product for answers in qrels.values() for product in answers]
