@@ -15,7 +15,6 @@ import json
 import math
 import os
 import zipfile
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -135,12 +134,6 @@ def _check(array, shape, dtype, name="the array"):
         raise ValueError(f"{name} holds {array.dtype}, expected {dtype.__name__}")
     if array.size and array.dtype.kind == "f" and not np.isfinite([array.min(), array.max()]).all():
         raise ValueError(f"{name} is not finite: it holds NaN or infinite values")
-
-
-def check_whole(name, value, low, high):
-    """Raise ``TutorialError`` unless ``value`` is a whole number from ``low`` to ``high``."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= value <= high:
-        raise TutorialError(f"{name} is {value!r}: choose a whole number from {low} to {high:,}")
 
 
 # Writing ----------------------------------------------------------------------------------------

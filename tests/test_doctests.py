@@ -18,7 +18,8 @@ MODULES = ["mmtutorial"] + [
 ]
 # Here each public function teaches by an example.
 TAUGHT = [
-    "metrics.measures", "metrics.significance", "metrics.similarity", "search.indexes",
+    "arguments", "catalogue.groups", "metrics.evaluation", "metrics.measures",
+    "metrics.runs", "metrics.significance", "metrics.similarity", "metrics.top_k", "search.indexes",
     "search.score_fusion",
 ]  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "models" / "fashion-base" / "README.md"]

@@ -30,7 +30,7 @@ from mmtutorial.matching.attribute_encoder import SETTINGS
 from mmtutorial.matching.attribute_fusion import fuse_scores
 from mmtutorial.matching.attribute_retriever import fingerprints, load_model
 from mmtutorial.matching.attribute_training import train_attributes
-from mmtutorial.metrics import measures
+from mmtutorial.metrics.evaluation import evaluate_ranking
 from mmtutorial.metrics.measures import chance
 from mmtutorial.metrics.runs import run_from_top_k, strictly_falling, write_qrels, write_run
 from mmtutorial.metrics.top_k import id_ranks, select_top, top_k
@@ -224,12 +224,12 @@ def evaluate(retriever, catalogue, parts, output, photo_weight=PHOTO_WEIGHT):
     counts = [sum(grade > 0 for grade in each.values()) for each in catalogue.queries.values()]
     for name, fusion in systems.items():
         rows, scores = best_hits(retriever, texts, products, ids, fusion)
-        ranking = run_from_top_k(texts, ids[rows], strictly_falling(scores))
-        found = measures.evaluate(catalogue.queries, ranking, list(MEASURES.values())).per_query
+        found = evaluate_ranking(catalogue.queries, ids, rows, metrics=MEASURES.values()).per_query
         measured = summary(found)
         measured["without_training_sibling"] = summary(found[~siblings])
         results[name.replace(" ", "_")] = measured
-        write_run(output / FILES[name], ranking, name)
+        run = run_from_top_k(texts, ids[rows], strictly_falling(scores))
+        write_run(output / FILES[name], run, name)
     final = "late_fusion" if retriever.fusion else "cosine"
     results = {**results[final], "system": final, "fusion_weights": retriever.fusion, **results}
     results["chance"] = {
@@ -341,10 +341,8 @@ def attribute_tasks(retriever, vectors, catalogue):
         qrels = attribute_qrels(catalogue.table, column)
         if not qrels:
             continue
-        depth = min(10, len(ids))
-        rows, scores = top_k(retriever.embed_texts(qrels), vectors, depth, ids)
-        ranking = run_from_top_k(list(qrels), ids.to_numpy()[rows], scores)
-        found = measures.evaluate(qrels, ranking, ["P@1", "P@10", "MRR@10"]).per_query
+        rows, _ = top_k(retriever.embed_texts(qrels), vectors, min(10, len(ids)), ids)
+        found = evaluate_ranking(qrels, ids, rows, metrics=["P@1", "P@10", "MRR@10"]).per_query
         sizes = np.array([len(answers) for answers in qrels.values()])
         frequent = found["P@10"][sizes >= 10]
         results[task] = {

@@ -2,11 +2,12 @@
 
 A search by words finds a title by copying it, so a query that *is* a title proves nothing where
 titles are searched (lesson 04). ``Catalogue.exam`` gives queries that are no copies wherever the
-catalogue allows it, and says where they come from. Lessons 04, 07, 08, 09, 11 and 24 use it;
+catalogue allows it, and says where they come from. Lessons 00, 04, 06 to 09, 11 and 24 use it;
 lesson 09 shows the steps.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ import pandas as pd
 from mmtutorial import TutorialError
 from mmtutorial.catalogue.cleaning import normalise_title
 from mmtutorial.catalogue.groups import connected_groups, title_queries
+
+if TYPE_CHECKING:
+    from mmtutorial.catalogue.catalogue import Catalogue, Split
 
 KINDS = ("article_type", "subcategory", "category")  # what a product is; the finest that is filled
 KIND = KINDS[0]
@@ -34,14 +38,16 @@ class Exam(NamedTuple):
     copied: bool
 
 
-def make_exam(catalogue, parts, n=400, least=20, seed=0) -> Exam:
+def make_exam(
+    catalogue: "Catalogue", parts: "Split", n: int = 400, least: int = 20, seed: int = 0
+) -> Exam:
     """The exam of ``catalogue``, split into ``parts``: see ``Catalogue.exam``."""
     titles = set(catalogue.table["title"].map(normalise_title))
 
     def copied(query):
         return normalise_title(query) in titles
 
-    judged = _relevant_alone(catalogue.queries)
+    judged = relevant_only(catalogue.queries)
     own = {query: answers for query, answers in judged.items() if not copied(query)}
     if len(own) > len(judged) / 2:
         return Exam(own, "the catalogue's own queries", False)
@@ -62,8 +68,12 @@ def make_exam(catalogue, parts, n=400, least=20, seed=0) -> Exam:
     return Exam({asked[row][0]: asked[row][1] for row in order}, "titles of test products", True)
 
 
-def _relevant_alone(qrels):
-    """The qrels without products of grade 0 and without queries that have no others."""
+def relevant_only(qrels: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """The qrels without products of grade 0 and without queries that have no others.
+
+    >>> relevant_only({"red bag": {"b1": 2, "s7": 0}, "hat": {"b1": 0}})
+    {'red bag': {'b1': 2}}
+    """
     kept = {q: {id_: grade for id_, grade in a.items() if grade > 0} for q, a in qrels.items()}
     return {query: answers for query, answers in kept.items() if answers}
 
@@ -104,19 +114,25 @@ class AttributeQueries(NamedTuple):
     wanted: pd.DataFrame
     anchors: np.ndarray
 
-    def keep(self, chosen):
+    def keep(self, chosen: np.ndarray) -> "AttributeQueries":
         """Those where the bool mask ``chosen``, ``(n,)``, says so."""
         texts = [text for text, kept in zip(self.texts, chosen, strict=True) if kept]
         wanted = self.wanted[chosen].reset_index(drop=True)
         return AttributeQueries(texts, wanted, self.anchors[chosen])
 
 
-def kind_column(table) -> str:
-    """The column that says what a product is: the finest of ``KINDS`` that is filled."""
+def kind_column(table: pd.DataFrame) -> str:
+    """The column that says what a product is: the finest of ``KINDS`` that is filled.
+
+    >>> kind_column(pd.DataFrame({"article_type": [""], "subcategory": [""], "category": ["Hats"]}))
+    'category'
+    """
     return next((name for name in KINDS if (table[name] != "").any()), KIND)
 
 
-def attribute_queries(table, n, spoken, seed=0):
+def attribute_queries(
+    table: pd.DataFrame, n: int, spoken: Mapping[str, list[str]], seed: int = 0
+) -> AttributeQueries:
     """Up to ``n`` different queries that products of ``table`` answer: "winter navy dotted tee".
 
     The template: draw a product; ask for its article type and two to four of its attributes in
@@ -152,7 +168,7 @@ def attribute_queries(table, n, spoken, seed=0):
     return AttributeQueries(list(found), pd.DataFrame(wishes), np.array(anchors))
 
 
-def title_halves(table, n, seed=0):
+def title_halves(table: pd.DataFrame, n: int, seed: int = 0) -> AttributeQueries:
     """Up to ``n`` queries from titles alone: "acme blue" of "Acme Kids Blue Tee", half its words.
 
     For a catalogue without attributes. The words keep their order; a title of one word asks for
@@ -171,7 +187,9 @@ def title_halves(table, n, seed=0):
     return AttributeQueries(list(found), wanted, anchors)
 
 
-def training_queries(table, n, spoken, seed=0):
+def training_queries(
+    table: pd.DataFrame, n: int, spoken: Mapping[str, list[str]], seed: int = 0
+) -> AttributeQueries:
     """``attribute_queries``; where nothing can be asked for so, ``title_halves``.
 
     Raises ``TutorialError`` for a table without attributes and without titles of two words.
@@ -185,7 +203,14 @@ def training_queries(table, n, spoken, seed=0):
         return halves_of_titles
 
 
-def held_out_queries(part, n, spoken, facts, seed=0, least=20):
+def held_out_queries(
+    part: "Catalogue",
+    n: int,
+    spoken: Mapping[str, list[str]],
+    facts: pd.DataFrame,
+    seed: int = 0,
+    least: int = 20,
+) -> tuple[AttributeQueries, np.ndarray]:
     """Queries for a model that has seen all products but those of ``part``; with their grades.
 
     ``training_queries`` that one to ten products of ``facts`` answer fully, all of them in the
@@ -202,7 +227,7 @@ def held_out_queries(part, n, spoken, facts, seed=0, least=20):
     return _answered_by(part, title_halves(part.table, n, seed), facts)
 
 
-def spoken_types(table, least=0.15):
+def spoken_types(table: pd.DataFrame, least: float = 0.15) -> dict[str, list[str]]:
     """What titles call each type: the words in which at least that share of its titles ends.
 
     Returns ``{type: [word, …]}``, without the types whose titles end in no such word; where the
@@ -223,7 +248,7 @@ def spoken_types(table, least=0.15):
     return {name: [name.lower()] for name in set(table[kind]) - {""}}
 
 
-def attribute_grades(wanted, table):
+def attribute_grades(wanted: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
     """Relevance made from attributes: ``(n_queries, n_products) int8``.
 
     2 where a product has the article type and all that the query asks for, 1 where it has the
@@ -231,6 +256,11 @@ def attribute_grades(wanted, table):
     missed. A rule, not a shopper's judgement: say so beside every number that rests on it.
 
     ``wanted``: as in ``AttributeQueries``. Defined in lesson 09.
+
+    >>> types, colours = ["Bags", "Bags", "Hats"], ["Red", "Blue", "Red"]
+    >>> table = pd.DataFrame({"article_type": types, "colour": colours})
+    >>> attribute_grades(table.iloc[[0]], table).tolist()  # who asks for a red bag
+    [[2, 1, 0]]
     """
     misses = np.zeros((len(wanted), len(table)), dtype="int8")
     kind = wanted.columns[0]
@@ -242,11 +272,17 @@ def attribute_grades(wanted, table):
     return np.maximum(2 - misses, 0).astype("int8")
 
 
-def split_queries(qrels):
+def split_queries(qrels: Mapping[str, Mapping]) -> tuple[dict, dict]:
     """Two halves of ``{query: {id: grade}}``, as even as can be, that share no product.
 
     One is for choosing settings, the other for measuring: a product that is asked for in both
-    would be tuned on and tested with. Queries that share one go together. Used in lesson 24.
+    would be tuned on and tested with. Queries that share one go together; the second half is empty
+    where all do. Used in lessons 04, 11 and 24.
+
+    >>> qrels = {"red": {"b1": 1}, "bag": {"b1": 1, "b2": 1}, "hat": {"h1": 1}, "cap": {"c1": 1}}
+    >>> tuning, measuring = split_queries(qrels)
+    >>> list(tuning), list(measuring)
+    (['red', 'bag'], ['hat', 'cap'])
     """
     asked = [len(answers) for answers in qrels.values()]
     products = [product for answers in qrels.values() for product in answers]

@@ -16,8 +16,9 @@ from zlib import crc32
 import numpy as np
 
 from mmtutorial import TutorialError
+from mmtutorial.arguments import check_whole
 from mmtutorial.catalogue.cleaning import normalise_title
-from mmtutorial.files import are_texts, check_whole
+from mmtutorial.files import are_texts
 
 PADDING, UNKNOWN = 0, 1
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -254,7 +255,7 @@ def from_config(kind, config):
     """
     for name, value in config.items():
         if name in _MOST:
-            check_whole(name, value, 1, _MOST[name])
+            check_whole(low=1, high=_MOST[name], **{name: value})
         elif name in ("lowercase", "ngrams") and not isinstance(value, bool):
             raise TutorialError(f"{name} is {value!r}, neither true nor false")
         elif name in ("word_list", "pieces") and not are_texts(value):

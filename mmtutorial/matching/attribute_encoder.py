@@ -12,9 +12,10 @@ import numpy as np
 from keras import layers, ops
 
 from mmtutorial import TutorialError
+from mmtutorial.arguments import check_whole
 from mmtutorial.encoders.images import PHOTO_SHAPE, residual_block
 from mmtutorial.encoders.tokenisers import Vocabulary, WordsAndNgrams
-from mmtutorial.files import check_whole, is_a
+from mmtutorial.files import is_a
 from mmtutorial.matching.attribute_labels import HEADS
 from mmtutorial.matching.contrastive import DualEncoder, contrastive_loss
 from mmtutorial.matching.training import RANGES
@@ -206,12 +207,12 @@ def check_settings(settings):
         raise TutorialError(f"no setting {unknown[0]!r}; there are {', '.join(SETTINGS)}")
     settings = {**SETTINGS, **settings}
     for name, (low, high) in RANGES.items():
-        check_whole(name.upper(), settings[name], low, high)
+        check_whole(low=low, high=high, **{name.upper(): settings[name]})
     widths = settings["widths"]
     if not isinstance(widths, (tuple, list)) or not 2 <= len(widths) <= 8:
         raise TutorialError(f"WIDTHS is {widths!r}: choose from 2 to 8 numbers of channels")
     for width in widths:
-        check_whole("one of WIDTHS", width, 1, 2048)
+        check_whole(low=1, high=2048, **{"one of WIDTHS": width})
     for name, high in (("decay", 1), ("learning_rate", 100), ("weight_decay", 100), ("ema", 1)):
         value = settings[name]
         if not is_a(value, float) or not 0 <= value <= high:

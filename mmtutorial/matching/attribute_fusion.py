@@ -4,8 +4,7 @@ import numpy as np
 
 from mmtutorial.catalogue.groups import title_queries
 from mmtutorial.matching.attribute_labels import HEADS
-from mmtutorial.metrics.measures import recall, reciprocal_rank
-from mmtutorial.metrics.runs import relevance_in_order
+from mmtutorial.metrics.evaluation import evaluate_ranking
 from mmtutorial.metrics.top_k import id_ranks, select_top
 
 
@@ -22,19 +21,12 @@ def measure(retriever, asking, gallery):
     """Each title of ``asking`` against the photos of ``gallery``: R@1, R@10 and MRR@10."""
     queries = title_queries(asking)
     photos = retriever.predict_photos(gallery.photos, mirror=False, keys=("vector",))["vector"]
-    return _measured(retriever.embed_texts(queries) @ photos.T, queries, gallery)
+    return _measured(retriever.embed_texts(queries) @ photos.T, queries, gallery.table["id"])
 
 
-def _measured(scores, queries, gallery):
-    ids = gallery.table["id"].to_numpy()
+def _measured(scores, queries, ids):
     rows, _ = select_top(scores, 10, id_ranks(ids))
-    grades = relevance_in_order(list(queries), ids[rows], queries)
-    counts = np.array([len(answers) for answers in queries.values()])
-    return {
-        "R@1": float(recall(grades, counts, 1).mean()),
-        "R@10": float(recall(grades, counts, 10).mean()),
-        "MRR@10": float(reciprocal_rank(grades, 10).mean()),
-    }
+    return evaluate_ranking(queries, ids, rows, metrics=["R@1", "R@10", "MRR@10"]).mean.to_dict()
 
 
 def choose_fusion(retriever, asking, gallery, weights=(0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3)):
@@ -47,7 +39,7 @@ def choose_fusion(retriever, asking, gallery, weights=(0, 0.1, 0.2, 0.4, 0.6, 0.
     parts = retriever.score_parts(retriever.predict_texts(queries), products)
 
     def value(fusion):
-        return _measured(fuse_scores(parts, fusion), queries, gallery)
+        return _measured(fuse_scores(parts, fusion), queries, gallery.table["id"])
 
     fusion = dict.fromkeys(HEADS, 0.0)
     plain = value(fusion)

@@ -14,6 +14,7 @@ from filelock import FileLock
 from keras import layers, ops
 
 from mmtutorial import TutorialError
+from mmtutorial.arguments import check_whole
 from mmtutorial.catalogue.cleaning import normalise_title
 from mmtutorial.catalogue.groups import title_groups
 from mmtutorial.devices import has_gpu
@@ -23,7 +24,6 @@ from mmtutorial.encoders.text import TEXT_ENCODERS, fit_text_encoder, load_token
 from mmtutorial.encoders.tokenisers import words
 from mmtutorial.files import (
     DamagedFile,
-    check_whole,
     checkpoint_key,
     intact,
     writing,
@@ -149,7 +149,7 @@ def train_or_load(
         "text_encoder": text_encoder,
     }
     for name, (low, high) in RANGES.items():
-        check_whole(name.upper(), settings[name], low, high)
+        check_whole(low=low, high=high, **{name.upper(): settings[name]})
     home = cache_home() / "models" / _key(train_part, validation_part, settings)
     unfinished = home.with_suffix(".unfinished")
     with writing(home.parent, ELSEWHERE, unfinished / "state.npz"):

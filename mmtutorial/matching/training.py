@@ -11,9 +11,9 @@ from keras import ops
 from tqdm import tqdm
 
 from mmtutorial import TutorialError
+from mmtutorial.arguments import check_whole
 from mmtutorial.catalogue.groups import title_groups
 from mmtutorial.files import (
-    check_whole,
     intact,
     read_arrays,
     replacing,
@@ -143,7 +143,8 @@ def train(model, batches, epochs, learning_rate=1e-3, folder=None, validation=No
     Raises ``TutorialError`` where there are fewer pairs than one batch holds, the loss turns NaN,
     the state in ``folder`` is damaged, or its disk is full.
     """
-    check_whole("EPOCHS", epochs, *RANGES["epochs"])
+    low, high = RANGES["epochs"]
+    check_whole(EPOCHS=epochs, low=low, high=high)
     if len(batches) == 0:
         raise TutorialError(
             f"{len(batches.order)} training pairs do not fill one batch of {batches.batch_size}: "

@@ -1,34 +1,25 @@
-"""Ranking metrics: how good is a list of products, and is one list better than another?
+"""Ranking metrics: the formulas (lesson 10).
 
-Two faces, one set of formulas (all defined in lesson 10):
+``recall``, ``precision``, ``hit``, ``reciprocal_rank``, ``average_precision`` and ``ndcg`` take
+``grades`` of shape ``(n_queries, depth)``, the relevance grade of the product at each rank, best
+first (0: not relevant), and return one value a query, ``(n_queries,) float``. ``compute`` takes the
+metric's name, such as "R@10". ``evaluation`` reads grades off a run or off the arrays of a search.
 
-* arrays: ``recall``, ``hit``, ``precision``, ``reciprocal_rank``, ``average_precision`` and
-  ``ndcg`` take ``grades`` of shape ``(n_queries, depth)``, the relevance grade of the product at
-  each rank, best first (0 = not relevant), and return one value a query, ``(n_queries,) float``;
-* qrels and runs: ``evaluate(qrels, run, ["R@10", "AP"])``, with plain dictionaries
-  ``qrels = {query: {product id: grade}}`` and ``run = {query: {product id: score}}``.
-
-A product is relevant when its grade is above 0. Scores: higher is better. Ties are broken by
-descending score, then ascending product id (ids compared as strings, so "10" < "9"); or averaged
-over every order of the tied products, in closed form (McSherry & Najork 2008, "Computing
-information retrieval performance measures efficiently in the presence of tied scores",
-doi:10.1007/978-3-540-78646-7_38). Without ties every value equals trec_eval's.
+A product is relevant when its grade is above 0. Scores: higher is better. Ties stand as they are
+ranked; or, where the scores are given, each value is the mean over every order of the tied
+products, in closed form (McSherry & Najork 2008, "Computing information retrieval performance
+measures efficiently in the presence of tied scores", doi:10.1007/978-3-540-78646-7_38). Without
+ties every value equals trec_eval's.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
+from numpy.typing import ArrayLike
 
 from mmtutorial import TutorialError
-
-# ---------------------------------------------------------------------------------------------
-# Arrays: one row a query, best rank first
-# ---------------------------------------------------------------------------------------------
+from mmtutorial.arguments import check_whole
 
 
 class _Ties(NamedTuple):
@@ -83,18 +74,13 @@ def _prepared(grades, k, scores):
             "product, or give 0"
         )
     depth = grades.shape[1]
-    k = depth if k is None else _checked_k(k)
+    k = depth if k is None else k
+    check_whole(k=k, low=1)
     if k > depth:
         raise TutorialError(
             f"k = {k}, but only {depth} products are ranked: rank more of them or lower k"
         )
     return np.maximum(grades[:, :k] if scores is None else grades, 0.0), k
-
-
-def _checked_k(k):
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise TutorialError(f"k must be a whole number of at least 1, got {k!r}")
-    return int(k)
 
 
 def _checked_relevants(n_relevant, relevant):
@@ -115,7 +101,9 @@ def _checked_relevants(n_relevant, relevant):
     return n_relevant
 
 
-def recall(grades, n_relevant, k, scores=None):
+def recall(
+    grades: ArrayLike, n_relevant: ArrayLike, k: int, scores: ArrayLike | None = None
+) -> np.ndarray:
     """R@k: which share of the query's relevant products stands in the first k.
 
     ``grades``: ``(n_queries, depth)``, best rank first; ``n_relevant``: ``(n_queries,)``, relevant
@@ -132,7 +120,7 @@ def recall(grades, n_relevant, k, scores=None):
     return _found(grades, k, scores) / n_relevant
 
 
-def precision(grades, k, scores=None):
+def precision(grades: ArrayLike, k: int, scores: ArrayLike | None = None) -> np.ndarray:
     """P@k: which share of the first k products is relevant. Shapes and errors as ``recall``.
 
     >>> precision([[1, 0, 1, 0]], k=4).tolist()
@@ -148,7 +136,7 @@ def _found(grades, k, scores):
     return (tie.total / tie.size)[:, :k].sum(axis=1)
 
 
-def hit(grades, k, scores=None):
+def hit(grades: ArrayLike, k: int, scores: ArrayLike | None = None) -> np.ndarray:
     """hit@k, success@k: 1 where a relevant product stands in the first k, else 0.
 
     Its mean is the hit rate; it equals recall only where each query has one relevant product.
@@ -162,7 +150,9 @@ def hit(grades, k, scores=None):
     return 1.0 - missed[:, k - 1]
 
 
-def reciprocal_rank(grades, k=None, scores=None):
+def reciprocal_rank(
+    grades: ArrayLike, k: int | None = None, scores: ArrayLike | None = None
+) -> np.ndarray:
     """RR@k: 1 / rank of the first relevant product, 0 where none stands in the first k.
 
     Its mean is MRR@k (Voorhees 1999, "The TREC-8 question answering track report"). Shapes and
@@ -189,7 +179,12 @@ def _first_relevant(grades, scores):
     return missed_before * found, missed
 
 
-def average_precision(grades, n_relevant, k=None, scores=None):
+def average_precision(
+    grades: ArrayLike,
+    n_relevant: ArrayLike,
+    k: int | None = None,
+    scores: ArrayLike | None = None,
+) -> np.ndarray:
     """AP, or AP@k: the precision at each relevant product's rank, averaged over the relevants.
 
     AP@k sums over the first k ranks only, and still divides by *all* the query's relevant
@@ -213,7 +208,9 @@ def average_precision(grades, n_relevant, k=None, scores=None):
     return terms[:, :k].sum(axis=1) / n_relevant
 
 
-def ndcg(grades, ideal, k=None, scores=None):
+def ndcg(
+    grades: ArrayLike, ideal: ArrayLike, k: int | None = None, scores: ArrayLike | None = None
+) -> np.ndarray:
     """nDCG@k with linear gain: the gain found, discounted by rank, against the best possible.
 
     DCG@k = sum of grade / log2(rank + 1) over the first k ranks (Järvelin & Kekäläinen 2002,
@@ -240,23 +237,13 @@ def _discount(k):
     return 1.0 / np.log2(np.arange(2, k + 2))  # ranks 1..k
 
 
-# ---------------------------------------------------------------------------------------------
-# Names: "R@10", "AP", "nDCG@10"
-# ---------------------------------------------------------------------------------------------
+# Names: "R@10", "AP", "nDCG@10" ------------------------------------------------------------------
 
-# name → (formula, does it need k); each formula takes grades, ideal grades, k, scores. Past the
-# last rank nothing is found, so k may be cut to the depth for all but P, which divides by it.
-METRICS = {
-    "R": (lambda g, ideal, k, s: recall(g, (ideal > 0).sum(axis=1), k, s), True),
-    "P": (lambda g, ideal, k, s: _found(g, k, s) / k, True),
-    "hit": (lambda g, ideal, k, s: hit(g, k, s), True),
-    "MRR": (lambda g, ideal, k, s: reciprocal_rank(g, k, s), False),
-    "AP": (lambda g, ideal, k, s: average_precision(g, (ideal > 0).sum(axis=1), k, s), False),
-    "nDCG": (lambda g, ideal, k, s: ndcg(g, ideal, k, s), False),
-}
+METRICS = ("R", "P", "hit", "MRR", "AP", "nDCG")
+NEED_K = ("R", "P", "hit")  # the others look through the whole ranking where no k is named
 
 
-def parse_metric(name):
+def parse_metric(name: str) -> tuple[str, int | None]:
     """The kind and the cut-off of a metric's name.
 
     Raises TutorialError for an unknown name, a k that is missing or below 1.
@@ -271,13 +258,47 @@ def parse_metric(name):
             f"no metric named {name!r}; choose among {', '.join(METRICS)}, with @k: 'R@10'"
         )
     if k is None:
-        if METRICS[kind][1]:
+        if kind in NEED_K:
             raise TutorialError(f"{name!r} needs a cut-off: write '{kind}@10'")
         return kind, None
-    return kind, _checked_k(int(k))
+    check_whole(k=int(k), low=1)
+    return kind, int(k)
 
 
-def chance(name, n_relevant, gallery_size):
+def compute(
+    name: str, grades: ArrayLike, ideal: ArrayLike, scores: ArrayLike | None = None
+) -> np.ndarray:
+    """The metric called ``name`` of each ranking, which may be shorter than the metric's k.
+
+    Nothing is found past the last rank. ``grades``, ``scores``: ``(n_queries, depth)``, as for the
+    functions above; ``ideal``: ``(n_queries, any width)``, the grades of all judged products of the
+    query in any order, padded with 0. Returns ``(n_queries,) float``; errors as ``recall``.
+
+    >>> compute("P@4", [[1, 0]], ideal=[[1, 1, 1]]).tolist()  # one relevant product in four places
+    [0.25]
+    """
+    kind, k = parse_metric(name)
+    grades, ideal = np.asarray(grades, dtype=np.float64), np.asarray(ideal, dtype=np.float64)
+    n_relevant = (ideal > 0).sum(axis=1)
+    depth = grades.shape[1]
+    within = None if k is None else min(k, depth)  # the formulas ask for k ranks at least
+    if kind == "R":
+        return recall(grades, n_relevant, within, scores)
+    if kind == "P":
+        ranked, within = _prepared(grades, within, scores)
+        return _found(ranked, within, scores) / k  # the places that stayed empty count
+    if kind == "hit":
+        return hit(grades, within, scores)
+    if kind == "MRR":
+        return reciprocal_rank(grades, within, scores)
+    if kind == "AP":
+        return average_precision(grades, n_relevant, within, scores)
+    if k is not None and k > depth:  # the ideal ranking goes on past the last rank, up to k
+        ideal, within = -np.sort(-ideal, axis=1)[:, :k], None
+    return ndcg(grades, ideal, within, scores)
+
+
+def chance(name: str, n_relevant: ArrayLike, gallery_size: int) -> np.ndarray:
     """What a random ranking of the whole gallery scores on the average: the level to beat.
 
     A random ranking is one great tie, so this is the tie-averaged value of a constant score:
@@ -291,8 +312,7 @@ def chance(name, n_relevant, gallery_size):
     >>> chance("R@10", n_relevant=[1, 5], gallery_size=1000)  # 10 of 1000 products are shown
     array([0.01, 0.01])
     """
-    kind, k = parse_metric(name)
-    _check_gallery([name], gallery_size)
+    check_gallery(name, gallery_size)
     counts, which = np.unique(np.asarray(n_relevant, dtype=int), return_inverse=True)
     if len(counts) == 0 or counts[0] < 1 or counts[-1] > gallery_size:
         raise TutorialError(
@@ -302,187 +322,17 @@ def chance(name, n_relevant, gallery_size):
     values = []
     for count in counts:
         grades = (np.arange(gallery_size) < count).astype(float)[None]
-        values.append(METRICS[kind][0](grades, grades, k, constant)[0])
+        values.append(compute(name, grades, grades, constant)[0])
     return np.array(values)[which.reshape(-1)]
 
 
-def _check_gallery(names, gallery_size):
-    if gallery_size is None:
-        return
-    for name in names:
-        _, k = parse_metric(name)
-        if k is not None and k > gallery_size:
-            raise TutorialError(
-                f"{name}: k = {k} is over the gallery's {gallery_size} products; lower k"
-            )
+def check_gallery(name: str, gallery_size: int) -> None:
+    """Raise ``TutorialError`` where the metric's k is over the gallery's size.
 
-
-# ---------------------------------------------------------------------------------------------
-# Qrels and runs
-# ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What ``evaluate`` found.
-
-    ``per_query``: one row a query, one column a metric, for tests of significance;
-    ``no_relevant``: queries of the qrels or the run without any relevant product, which are in no
-    number here; ``unranked``: queries that have relevants but no ranking, which count as 0.
+    >>> check_gallery("R@10", gallery_size=1000)
     """
-
-    per_query: pd.DataFrame
-    no_relevant: list
-    unranked: list
-
-    @property
-    def mean(self):
-        """The mean over the queries, one number a metric (``pandas.Series``)."""
-        return self.per_query.mean()
-
-    def notes(self):
-        """Which queries were counted, and which were not, in one line."""
-        note = f"{len(self.per_query)} queries"
-        if self.unranked:
-            note += f"; {len(self.unranked)} without a ranking, counted as 0"
-        if self.no_relevant:
-            note += f"; {len(self.no_relevant)} more without a relevant product, left out"
-        return note
-
-    def __repr__(self):
-        values = "  ".join(f"{name} {value:.4f}" for name, value in self.mean.items())
-        return f"{values}  ({self.notes()})"
-
-
-def evaluate(qrels, run, metrics=("R@10",), ties="id", gallery_size=None, no_relevant="report"):
-    """Score a run against the qrels, query by query.
-
-    Parameters
-    ----------
-    qrels: ``{query: {product id: grade}}``; above 0 is relevant, what is not listed is not.
-    run: ``{query: {product id: score}}``, higher is better. A run cut at its first n products is
-        scored as it is: what is not in it was not found, and a tie that the cut splits is averaged
-        over the products that stayed.
-    metrics: names, with their cut-offs: "R@10", "P@10", "hit@10", "MRR@10", "AP", "nDCG@10".
-    ties: "id" ranks equal scores by ascending id; "average" gives the mean over all orders.
-        Equal means equal to the last bit.
-    gallery_size: give it to have every k checked against it.
-    no_relevant: "report" lists queries without relevants in the result, "raise" refuses them.
-
-    Returns an ``Evaluation``. Defined in lesson 10.
-
-    Raises TutorialError for an unknown metric, k < 1 or over the gallery, a grade or a score that
-    is no number (naming query and product), ids of different types in run and qrels, or no query
-    left to score.
-
-    >>> qrels = {"red bag": {"b1": 1, "b2": 1}}
-    >>> evaluate(qrels, {"red bag": {"b1": 0.9, "s7": 0.8}}, ["R@2", "AP"])
-    R@2 0.5000  AP 0.5000  (1 queries)
-    """
-    names = [metrics] if isinstance(metrics, str) else list(metrics)
-    parsed = [parse_metric(name) for name in names]
-    _check_gallery(names, gallery_size)
-    for option, value, valid in (
-        ("ties", ties, ("id", "average")),
-        ("no_relevant", no_relevant, ("report", "raise")),
-    ):
-        if value not in valid:
-            raise TutorialError(f"{option} must be one of {valid}, got {value!r}")
-    for what, given in (("qrels", qrels), ("run", run)):
-        if not isinstance(given, Mapping):
-            raise TutorialError(
-                f"{what} must be a dictionary, a query a key, not a {type(given).__name__}"
-            )
-    queries = [q for q, judged in qrels.items() if (_numbers(q, judged, "grade") > 0).any()]
-    scored = set(queries)
-    without = [q for q in {**qrels, **run} if q not in scored]
-    if without and no_relevant == "raise":
+    _, k = parse_metric(name)
+    if k is not None and k > gallery_size:
         raise TutorialError(
-            f"{len(without)} queries have no relevant product, the first is {without[0]!r}: "
-            "judge or remove them"
+            f"{name}: k = {k} is over the gallery's {gallery_size} products; lower k"
         )
-    if not queries:
-        raise TutorialError("no query of the qrels has a relevant product: nothing to score")
-
-    rows, unranked = [], []
-    for query in queries:
-        ranking = run.get(query) or {}
-        if not ranking:
-            unranked.append(query)
-        rows.append(_ranked_grades(query, qrels[query], ranking, ties))
-    values = np.empty((len(queries), len(names)))
-    widths = [
-        max(len(grades), len(qrels[query]))
-        for query, (grades, _) in zip(queries, rows, strict=True)
-    ]
-    for block in _blocks(widths):
-        width = max(widths[i] for i in block)
-        grades = _padded([rows[i][0] for i in block], width, fill=0.0)
-        levels = None if ties == "id" else _padded([rows[i][1] for i in block], width, fill=-np.inf)
-        ideal = _padded([list(qrels[queries[i]].values()) for i in block], 1, fill=0.0)
-        for column, (kind, k) in enumerate(parsed):
-            within = k if k is None or kind == "P" else min(k, width)
-            values[block, column] = METRICS[kind][0](grades, ideal, within, levels)
-    table = pd.DataFrame(values, index=pd.Index(queries, name="query"), columns=names)
-    return Evaluation(table, without, unranked)
-
-
-def _numbers(query, valued, what):
-    """The values of ``{product: number}``, ``(n,) float``; an error names the first that is none.
-
-    A score may be infinite, a grade may not.
-    """
-    if not isinstance(valued, Mapping):
-        raise TutorialError(
-            f"query {query!r}: give a dictionary {{product id: {what}}}, not a "
-            f"{type(valued).__name__}"
-        )
-    odd = tuple(kind for kind in set(map(type, valued.values())) if not issubclass(kind, Real))
-    numbers = [] if odd else np.fromiter(valued.values(), dtype=np.float64, count=len(valued))
-    wrong = np.isnan if what == "score" else lambda number: ~np.isfinite(number)
-    if odd or wrong(numbers).any():
-        for product, value in valued.items():
-            if isinstance(value, odd) or wrong(np.float64(value)):
-                raise TutorialError(
-                    f"query {query!r}: the {what} of product {product!r} is {value!r}, no number "
-                    f"to rank by; look for what made it, for a score a zero or NaN embedding"
-                )
-    return numbers
-
-
-def _ranked_grades(query, judged, ranking, ties):
-    """One query's grades in rank order and, descending, the number of the tie at each rank."""
-    scores = _numbers(query, ranking, "score")
-    if ranking and isinstance(next(iter(ranking)), str) != isinstance(next(iter(judged)), str):
-        raise TutorialError(
-            f"query {query!r}: product ids are {type(next(iter(ranking))).__name__} in the run "
-            f"and {type(next(iter(judged))).__name__} in the qrels, so that none would match: use "
-            "str in both"
-        )
-    grades = np.fromiter(
-        (judged.get(doc, 0) for doc in ranking), dtype=np.float64, count=len(ranking)
-    )
-    order = np.argsort(-scores, kind="stable")
-    descending = scores[order]
-    changes = descending[1:] != descending[:-1]
-    if ties == "id" and not changes.all():
-        order = np.lexsort((np.array([str(doc) for doc in ranking]), -scores))
-    return grades[order], -np.cumsum(np.append(True, changes))[: len(ranking)]
-
-
-def _padded(rows, width, fill):
-    """Lists of different lengths as one float array, at least ``width`` wide."""
-    width = max(width, *(len(row) for row in rows))
-    out = np.full((len(rows), width), float(fill))
-    for place, row in enumerate(rows):
-        out[place, : len(row)] = row
-    return out
-
-
-def _blocks(widths, cells=2_000_000):
-    """Cut the queries into blocks whose arrays stay small (16 MB each)."""
-    per_block = max(1, cells // max(widths))
-    return [
-        np.arange(start, min(start + per_block, len(widths)))
-        for start in range(0, len(widths), per_block)
-    ]

@@ -1,11 +1,18 @@
 """Runs: what a search found for each query, as dictionaries and as files (lessons 10, 24)."""
 
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mmtutorial import TutorialError
 
 
-def run_from_top_k(query_ids, ranked_ids, scores):
+def run_from_top_k(
+    query_ids: Iterable[str], ranked_ids: ArrayLike, scores: ArrayLike
+) -> dict[str, dict]:
     """Arrays of a search as a run: ``{query: {product id: score}}``.
 
     ``query_ids``: n queries; ``ranked_ids``: ``(n, k)`` product ids; ``scores``: ``(n, k)``.
@@ -38,27 +45,36 @@ def run_from_top_k(query_ids, ranked_ids, scores):
     return run
 
 
-def relevance_in_order(query_ids, ranked_ids, qrels):
+def relevance_in_order(
+    query_ids: Iterable[str], ranked_ids: ArrayLike, qrels: Mapping[str, Mapping]
+) -> np.ndarray:
     """The grade of the product at each rank, 0 where it is not in the qrels.
 
-    ``query_ids``: n queries of ``qrels``; ``ranked_ids``: ``(n, k)`` product ids, best first.
-    Returns ``(n, k) float``, which the array functions take as ``grades``.
+    ``query_ids``: n queries; ``ranked_ids``: ``(n, k)`` product ids, best first. Returns
+    ``(n, k) float``, which the formulas of ``measures`` take as ``grades``.
 
     >>> relevance_in_order(["red bag"], [["s7", "b1"]], {"red bag": {"b1": 1, "b2": 1}}).tolist()
     [[0.0, 1.0]]
     """
     ranked_ids = np.asarray(ranked_ids)
-    grades = np.zeros(ranked_ids.shape)
-    for row, (query, ids) in enumerate(zip(query_ids, ranked_ids.tolist(), strict=True)):
-        judged = qrels.get(query, {})
-        grades[row] = [judged.get(product, 0) for product in ids]
-    return grades
+    grades = [
+        [qrels.get(query, {}).get(product, 0) for product in ids]
+        for query, ids in zip(query_ids, ranked_ids.tolist(), strict=True)
+    ]
+    return np.array(grades, dtype=np.float64).reshape(ranked_ids.shape)
 
 
-def strictly_falling(scores):
-    """``(n, k)`` descending float32 → the same, each tie pulled apart by the least float32 step.
+# Files in TREC's format -------------------------------------------------------------------------
+
+
+def strictly_falling(scores: ArrayLike) -> np.ndarray:
+    """Scores for a run file: ``(n, k)`` descending, each tie pulled apart by one float32 step.
 
     trec_eval breaks ties by descending id, we by ascending: after this both rank alike.
+
+    >>> falling = strictly_falling([[0.9, 0.5, 0.5]])
+    >>> bool(falling[0, 1] > falling[0, 2]), falling.round(4).tolist()[0][2]
+    (True, 0.5)
     """
     scores = np.array(scores, dtype="float32")
     for rank in range(1, scores.shape[1]):
@@ -67,27 +83,55 @@ def strictly_falling(scores):
     return scores
 
 
-def write_run(file, ranking, name):
-    """A run in TREC's format: query, Q0, product, rank, score, system; one hit a line."""
-    names, tag = query_names(ranking), name.replace(" ", "-")
-    with open(file, "w", encoding="utf-8") as stream:
-        for query, hits in ranking.items():
-            for rank, (product, value) in enumerate(hits.items(), start=1):
-                stream.write(f"{names[query]} Q0 {product} {rank} {value:.9g} {tag}\n")
+def write_run(file: str | PathLike, run: Mapping[str, Mapping], system: str) -> None:
+    """Write a run for trec_eval: query, Q0, product, rank, score, system; one product a line.
+
+    ``run``: ``{query: {product id: score}}``, best product first; ``system``: its name.
+
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "run.trec")
+    >>> write_run(file, {"red bag": {"b1": 0.9, "s7": 0.8}}, "late fusion")
+    >>> print(file.read_text(), end="")
+    red_bag Q0 b1 1 0.9 late-fusion
+    red_bag Q0 s7 2 0.8 late-fusion
+    """
+    names, tag = query_names(run), system.replace(" ", "-")
+    lines = [
+        f"{names[query]} Q0 {product} {rank} {score:.9g} {tag}\n"
+        for query, ranking in run.items()
+        for rank, (product, score) in enumerate(ranking.items(), start=1)
+    ]
+    Path(file).write_text("".join(lines), encoding="utf-8")
 
 
-def write_qrels(file, qrels):
-    """Qrels in TREC's format: query, 0, product, grade."""
+def write_qrels(file: str | PathLike, qrels: Mapping[str, Mapping]) -> None:
+    """Write qrels for trec_eval: query, 0, product, grade; one product a line.
+
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "qrels.trec")
+    >>> write_qrels(file, {"red bag": {"b1": 1}})
+    >>> print(file.read_text(), end="")
+    red_bag 0 b1 1
+    """
     names = query_names(qrels)
-    with open(file, "w", encoding="utf-8") as stream:
-        for query, answers in qrels.items():
-            for product, grade in answers.items():
-                stream.write(f"{names[query]} 0 {product} {grade}\n")
+    lines = [
+        f"{names[query]} 0 {product} {grade}\n"
+        for query, judged in qrels.items()
+        for product, grade in judged.items()
+    ]
+    Path(file).write_text("".join(lines), encoding="utf-8")
 
 
-def query_names(queries):
-    """A query's text with ``_`` for its spaces, as TREC's format has none; each its own."""
-    names, taken = {}, set()
+def query_names(queries: Iterable[str]) -> dict[str, str]:
+    """A name for each query in TREC files, whose fields may hold no space: ``_`` stands for it.
+
+    Two queries never share a name.
+
+    >>> query_names(["red bag", "red  bag", ""])
+    {'red bag': 'red_bag', 'red  bag': 'red_bag#2', '': 'empty'}
+    """
+    names: dict[str, str] = {}
+    taken = set()
     for query in queries:
         name = base = "_".join(query.split()) or "empty"
         number = 1

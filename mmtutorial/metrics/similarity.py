@@ -5,9 +5,10 @@ Each takes ``(n_queries, dim)`` and ``(n_products, dim)`` float arrays and retur
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def unit_length(x):
+def unit_length(x: ArrayLike) -> np.ndarray:
     """Rows of a ``(n, dim)`` array brought to length 1, float32; a row of zeros stays zero.
 
     >>> unit_length([[3.0, 4.0], [0.0, 0.0]])
@@ -18,7 +19,7 @@ def unit_length(x):
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
-def dot(queries, products):
+def dot(queries: ArrayLike, products: ArrayLike) -> np.ndarray:
     """The dot product: grows with the lengths, and the smaller the angle.
 
     >>> dot([[1.0, 0.0]], [[2.0, 2.0], [0.9, 0.1]]).tolist()
@@ -27,7 +28,7 @@ def dot(queries, products):
     return np.asarray(queries) @ np.asarray(products).T
 
 
-def cosine(queries, products):
+def cosine(queries: ArrayLike, products: ArrayLike) -> np.ndarray:
     """The cosine of the angle, from -1 to 1: the lengths do not count.
 
     >>> cosine([[1.0, 0.0]], [[2.0, 2.0], [0.9, 0.1]]).round(2)
@@ -36,7 +37,7 @@ def cosine(queries, products):
     return dot(unit_length(queries), unit_length(products))
 
 
-def euclidean(queries, products):
+def euclidean(queries: ArrayLike, products: ArrayLike) -> np.ndarray:
     """The negated Euclidean distance, at most 0.
 
     >>> euclidean([[0.0, 0.0]], [[3.0, 4.0], [1.0, 0.0]]).tolist()

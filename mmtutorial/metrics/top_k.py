@@ -1,13 +1,17 @@
 """The k best products of a search, exactly, with one rule for ties (lesson 00)."""
 
-from numbers import Integral, Real
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mmtutorial import TutorialError
+from mmtutorial.arguments import check_whole
 
 
-def top_k(queries, gallery, k, ids, block=256):
+def top_k(
+    queries: ArrayLike, gallery: ArrayLike, k: int, ids: Sequence, block: int = 256
+) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` gallery rows with the highest dot product for each query, over the full gallery.
 
     Parameters
@@ -41,7 +45,7 @@ def top_k(queries, gallery, k, ids, block=256):
     )
 
 
-def id_ranks(ids):
+def id_ranks(ids: Sequence) -> np.ndarray:
     """Where each row stands in the order of ids: ``(n_products,) int64``.
 
     >>> id_ranks(["b", "c", "a"]).tolist()
@@ -52,7 +56,18 @@ def id_ranks(ids):
     return places
 
 
-def nearest_rows(queries, gallery, k, places, block=256):
+def nearest_rows(
+    queries: np.ndarray, gallery: np.ndarray, k: int, places: np.ndarray, block: int = 256
+) -> tuple[np.ndarray, np.ndarray]:
+    """``top_k`` of arguments that were checked before; ``places`` as ``select_top`` takes them.
+
+    Raises ``TutorialError`` where an embedding is not finite.
+
+    >>> gallery = np.array([[0.6, 0.8], [1.0, 0.0], [0.6, 0.8]])
+    >>> rows, scores = nearest_rows(np.array([[1.0, 0.0]]), gallery, 2, id_ranks(["c", "b", "a"]))
+    >>> rows.tolist()
+    [[1, 2]]
+    """
     found = []
     for start in range(0, len(queries), block):
         with np.errstate(invalid="ignore", over="ignore"):
@@ -66,11 +81,12 @@ def nearest_rows(queries, gallery, k, places, block=256):
     return np.concatenate(rows), np.concatenate(scores)
 
 
-def select_top(scores, k, places):
+def select_top(scores: np.ndarray, k: int, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` best columns of each row of scores; equal scores in the order of ``places``.
 
-    ``scores``: ``(n_queries, n_products)`` float; ``places``: as from ``id_ranks``, or the ids
-    themselves as an array of strings, which is quicker for a few queries without many ties.
+    ``scores``: ``(n_queries, n_products)`` float; ``places``: ``(n_products,)``, as from
+    ``id_ranks``, or the ids themselves as an array of strings, which is quicker for a few queries
+    without many ties; ``(n_queries, n_products)`` where each query has candidates of its own.
     Returns ``rows`` ``(n_queries, k) int64``, best first, and their scores, float32.
 
     >>> rows, scores = select_top(np.array([[0.2, 0.9, 0.9]]), 2, id_ranks(["a", "c", "b"]))
@@ -78,17 +94,21 @@ def select_top(scores, k, places):
     [[2, 1]]
     """
     rows = np.empty((len(scores), k), dtype="int64")
+    places = np.broadcast_to(places, scores.shape)
     least = np.partition(scores, -k, axis=1)[:, -k]  # the k-th best score of each query
     for n, of_query in enumerate(scores):
         # All that tie with the k-th best stand for election, or the cut would pick at random.
         candidates = np.flatnonzero(of_query >= least[n])
-        order = np.lexsort((places[candidates], -of_query[candidates]))[:k]
+        order = np.lexsort((places[n, candidates], -of_query[candidates]))[:k]
         rows[n] = candidates[order]
     return rows, np.take_along_axis(scores, rows, axis=1).astype("float32", copy=False)
 
 
-def check_k(k, n_products):
-    """Raise ``TutorialError`` where ``k`` is no whole number from 1 to ``n_products``."""
+def check_k(k: int, n_products: int) -> None:
+    """Raise ``TutorialError`` where ``k`` is no whole number from 1 to ``n_products``.
+
+    >>> check_k(10, n_products=1000)
+    """
     check_whole(k=k)
     if not 1 <= k <= n_products:
         raise TutorialError(
@@ -97,21 +117,11 @@ def check_k(k, n_products):
         )
 
 
-def check_whole(**numbers):
-    """Raise ``TutorialError`` for the first argument that is no whole number, by its name."""
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, Integral):
-            raise TutorialError(f"{name} has to be a whole number, not {value!r}")
+def check_shapes(queries: np.ndarray, gallery: np.ndarray, k: int, ids: Sequence) -> None:
+    """Raise ``TutorialError`` where the arguments of ``top_k`` do not fit together.
 
-
-def check_share(**numbers):
-    """Raise ``TutorialError`` for the first argument that is not from 0 to 1, by its name."""
-    for name, value in numbers.items():
-        if not isinstance(value, Real) or not 0 <= value <= 1:  # NaN is not
-            raise TutorialError(f"{name} is a share from 0 to 1, not {value!r}")
-
-
-def check_shapes(queries, gallery, k, ids):
+    >>> check_shapes(np.ones((1, 2)), np.ones((3, 2)), 2, ["a", "b", "c"])
+    """
     check_k(k, len(gallery))
     if queries.shape[1] != gallery.shape[1]:
         raise TutorialError(
@@ -122,7 +132,11 @@ def check_shapes(queries, gallery, k, ids):
         raise TutorialError(f"{len(ids)} ids for a gallery of {len(gallery)} rows")
 
 
-def check_finite(queries, gallery):
+def check_finite(queries: np.ndarray, gallery: np.ndarray) -> None:
+    """Raise ``TutorialError`` for the first embedding that is not finite, by its row.
+
+    >>> check_finite(np.ones((1, 2)), np.ones((3, 2)))
+    """
     for name, values in (("query", queries), ("gallery", gallery)):
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(bad):

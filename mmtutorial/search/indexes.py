@@ -13,7 +13,7 @@ import numpy as np
 
 from mmtutorial import TutorialError
 from mmtutorial.metrics.similarity import unit_length
-from mmtutorial.metrics.top_k import check_k
+from mmtutorial.metrics.top_k import check_k, select_top
 
 
 class InvertedFile:
@@ -64,8 +64,9 @@ class InvertedFile:
             lists = [slice(self.starts[cell], self.starts[cell + 1]) for cell in cells]
             found = np.concatenate([self.rows[each] for each in lists])
             score = np.concatenate([self.vectors[each] @ queries[n] for each in lists])
-            best = np.lexsort((found, -score))[:k]
-            rows[n, : len(best)], scores[n, : len(best)] = found[best], score[best]
+            most = min(k, len(found))
+            best, scores[n, :most] = select_top(score[None], most, found)
+            rows[n, :most] = found[best]
         return rows, scores
 
 
@@ -184,8 +185,8 @@ def rerank(queries, gallery, rows, k):
     check_k(k, rows.shape[1])
     scores = np.einsum("qd,qmd->qm", queries, gallery[rows]).astype("float32")
     scores[rows < 0] = -np.inf
-    order = np.lexsort((rows, -scores))[:, :k]
-    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    best, scores = select_top(scores, k, rows)
+    return np.take_along_axis(rows, best, axis=1), scores
 
 
 def recall_against(rows, exact):

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmtutorial import TutorialError
 from mmtutorial.encoders.tokenisers import words
-from mmtutorial.metrics.top_k import check_k
+from mmtutorial.metrics.top_k import check_k, id_ranks, select_top
 
 
 class _Lexical:
@@ -35,16 +35,13 @@ class _Lexical:
         [[0, 2], [2, 0]]
         """
         check_k(k, len(ids))
-        by_id = np.argsort(np.asarray(ids, dtype=str), kind="stable")
-        queries = list(queries)
+        places, queries = id_ranks(ids), list(queries)
         rows = np.empty((len(queries), k), dtype="int64")
-        best = np.empty((len(queries), k), dtype="float32")
+        scores = np.empty((len(queries), k), dtype="float32")
         for start in range(0, len(queries), 64):  # 64 × n_products scores at a time
-            for n, row in enumerate(self.scores(queries[start : start + 64])[:, by_id], start):
-                candidates = np.flatnonzero(row >= np.partition(row, -k)[-k])  # ties included
-                order = candidates[np.argsort(-row[candidates], kind="stable")][:k]
-                rows[n], best[n] = by_id[order], row[order]
-        return rows, best
+            block = slice(start, start + 64)
+            rows[block], scores[block] = select_top(self.scores(queries[block]), k, places)
+        return rows, scores
 
     def _check(self, texts):
         if not any(self.split(text) for text in texts):

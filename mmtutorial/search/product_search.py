@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mmtutorial import TutorialError
+from mmtutorial.arguments import check_share, check_whole
 from mmtutorial.catalogue.catalogue import Catalogue
 from mmtutorial.catalogue.reading import HEIGHT, WIDTH, decode, read_image_file
 from mmtutorial.files import intact, read_array, read_json
@@ -20,8 +21,6 @@ from mmtutorial.metrics.similarity import unit_length
 from mmtutorial.metrics.top_k import (
     check_finite,
     check_shapes,
-    check_share,
-    check_whole,
     id_ranks,
     select_top,
 )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmtutorial.metrics.top_k import check_share
+from mmtutorial.arguments import check_share
 
 
 def part_scores(query: np.ndarray, photo: np.ndarray, text: np.ndarray) -> np.ndarray:

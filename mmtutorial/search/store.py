@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mmtutorial import TutorialError
-from mmtutorial.metrics.top_k import check_whole
+from mmtutorial.arguments import check_whole
 from mmtutorial.search.filters import read_filters, spelling, unknown_value
 
 BATCH = 1000  # rows in one message
@@ -183,7 +183,7 @@ class VectorStore:
         price : ``(least, most)``, either may be None; a product without a price does not pass
 
         Returns a list, for each query ``{id: score}``, best first, at most k: a run, as
-        ``measures.evaluate`` takes it. Equal scores are in the order of ids; which of them is cut
+        ``evaluation.evaluate`` takes it. Equal scores are in the order of ids; which of them is cut
         off at k is the store's choice. Raises ``TutorialError`` as ``ProductSearch.search``
         does for filters; a value that another process has just taken away finds nothing instead.
         """
