@@ -17,10 +17,7 @@ import pandas as pd
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue import fashion, reading
-from mmtutorial.catalogue.cleaning import (
-    clean,
-    normalise_title,
-)
+from mmtutorial.catalogue.cleaning import clean, normalise_title
 from mmtutorial.catalogue.groups import group_products
 from mmtutorial.catalogue.queries import Exam, make_exam
 from mmtutorial.catalogue.reading import COLUMNS
@@ -233,7 +230,7 @@ def _source(which, columns):
         reason = "" if path.exists() else f"there is no such folder or file ({path.absolute()})"
         path = path.resolve()
     except (OSError, ValueError, RuntimeError) as fault:
-        # A name that is too long, holds a NUL, or begins with the "~" of nobody.
+        # A name that is too long, holds a NUL, or begins with "~" and no user's name.
         reason = f"it is no possible path ({getattr(fault, 'strerror', None) or fault})"
     if reason:
         raise TutorialError(

@@ -162,7 +162,7 @@ def impute(table):
 def _from_copies(values, keys):
     """For each row, the value that all other rows of its key agree on; ``""`` where there is none.
 
-    ``values``, ``keys``: ``(N,)`` text; an empty key is shared with nobody.
+    ``values``, ``keys``: ``(N,)`` text; rows with an empty key share nothing.
     """
     index, values, keys = values.index, values.tolist(), keys.tolist()
     votes = defaultdict(Counter)
@@ -171,7 +171,7 @@ def _from_copies(values, keys):
             votes[key][value] += 1
     guesses = []
     for value, key in zip(values, keys, strict=True):
-        # Its own vote does not count: what only it says, nobody else does.
+        # Its own vote does not count: a value that no other row has is no second opinion.
         others = [other for other, count in votes[key].items() if count > (other == value)]
         guesses.append(others[0] if len(others) == 1 else "")
     return pd.Series(guesses, index=index, dtype=str)
@@ -210,13 +210,20 @@ def annotate(table):
     """Write down what only the title says: the brand and the pattern, where they are missing.
 
     The brand is what stands before the word for whom it is (``"Puma Men Grey T-shirt"``), if at
-    least five titles begin like that; the pattern is a word such as ``striped``, if there is one.
+    least five titles begin like that. It is no brand if it is a value of another column or a
+    pattern: the Grey of ``"Grey Men Shirt"`` is a colour. The pattern is a word such as
+    ``striped``, if there is one.
     """
+    others = [column for column in ATTRIBUTES if column != "brand"]
+    values = pd.unique(table[others].to_numpy(dtype=object).ravel())
+    no_brands = {_words(value) for value in values} | {(word,) for word in _PATTERNS}
     starts = Counter()
     for title in table["title"]:
         if match := _BRAND.match(title):
             starts[match[1].casefold()] += 1
-    brands = {start for start, count in starts.items() if count >= 5}
+    brands = {
+        start for start, count in starts.items() if count >= 5 and _words(start) not in no_brands
+    }
 
     def brand(title):
         words = title.split()[:4]

@@ -13,8 +13,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from mmtutorial import TutorialError
-from mmtutorial.catalogue.reading import Source, disk_fault, open_tables, read_queries, writing
-from mmtutorial.files import replacing
+from mmtutorial.catalogue.reading import Source, disk_fault, open_tables, read_queries
+from mmtutorial.files import replacing, writing
 from mmtutorial.paths import data_home
 
 HUB_DATASET = "ashraq/fashion-product-images-small"
@@ -87,7 +87,7 @@ def download() -> Path:
             raise TutorialError(f"move {final} away, then try again: {fault}") from fault
         return final
     part = final.with_name("fashion.part")
-    with writing(part, "MMTUTORIAL_DATA"):
+    with writing(part, "set MMTUTORIAL_DATA to a folder on another disk"):
         part.mkdir(parents=True, exist_ok=True)
         files = fetch_products(part)
         _read_through(Source(files, COLUMNS))

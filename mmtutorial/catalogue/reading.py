@@ -36,6 +36,7 @@ from tqdm import tqdm
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue.spreadsheet import as_prices, read_csv
+from mmtutorial.files import FULL, writing
 from mmtutorial.paths import cache_home
 
 COLUMNS = {
@@ -194,37 +195,17 @@ def _stamp(file):
 # Building in one step -------------------------------------------------------------------------
 
 
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-
-
 def disk_fault(fault: BaseException) -> bool:
     """Whether the operating system refused to write: no space, no right."""
     refusals = (*FULL, errno.EACCES, errno.EPERM, errno.EROFS)
     return isinstance(fault, OSError) and fault.errno in refusals
 
 
-@contextlib.contextmanager
-def writing(folder: Path, variable: str = "MMTUTORIAL_CACHE"):
-    """Turn what the operating system says while we write into a message with a remedy."""
-    try:
-        yield
-    except OSError as fault:
-        if fault.errno in FULL:
-            raise TutorialError(
-                f"no space left on the disk of {folder}: free some, or set {variable} to a "
-                "folder on another disk"
-            ) from fault
-        raise TutorialError(
-            f"cannot write into {folder} ({fault.strerror or fault}): make it writable, or set "
-            f"{variable} to a folder that is"
-        ) from fault
-
-
 def build_once(final: Path, fill) -> Path:
     """``final``, made by ``fill(folder)`` if it is not there yet: whole, or not at all."""
     if final.is_dir():
         return final
-    with writing(final.parent):
+    with writing(final.parent, "set MMTUTORIAL_CACHE to a folder on another disk"):
         final.parent.mkdir(parents=True, exist_ok=True)
         _sweep(final.parent)
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=final.parent))
@@ -296,7 +277,7 @@ def open_tables(source: Source):
 
 
 def _note_unread(names, wanted):
-    """A list of one sentence on the columns that nobody asked for; empty where there are none."""
+    """A list of one sentence on the columns that we do not read; empty where there are none."""
     unread = [
         name
         for name in names
@@ -483,8 +464,8 @@ def _fit(image):
 def _eight_bits(image):
     """A photo with 16 or 32 bits a pixel as grey of 8 bits; Pillow would make it white.
 
-    16 bits have a fixed scale. For 32 bits nobody says what white is: we take the smallest of
-    the usual scales (1 for floats, 255, 65,535) that holds all values.
+    16 bits have a fixed scale. For 32 bits no scale is agreed on: we take the smallest of
+    the usual ones (1 for floats, 255, 65,535) that holds all values.
     """
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

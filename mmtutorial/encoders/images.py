@@ -2,8 +2,7 @@
 
 An encoder takes photos ``(batch, 80, 60, 3)`` as uint8 values 0-255 and returns
 ``(batch, dim)`` float features, not yet of unit length: ``DualEncoder`` does that. Pick one by
-name from ``IMAGE_ENCODERS``. Convolution and pooling stand here on plain arrays too, to be read,
-and so does PCA, which makes a vector shorter.
+name from ``IMAGE_ENCODERS``. ``by_hand`` has convolution, pooling and PCA written out.
 """
 
 from pathlib import Path
@@ -12,8 +11,9 @@ import keras
 from keras import layers
 
 from mmtutorial import TutorialError
+from mmtutorial.catalogue.reading import HEIGHT, WIDTH
 
-PHOTO_SHAPE = (80, 60, 3)  # height, width, RGB
+PHOTO_SHAPE = (HEIGHT, WIDTH, 3)  # RGB
 
 
 def article_encoder(dim=128):

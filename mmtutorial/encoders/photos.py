@@ -1,9 +1,9 @@
 """Preparing photos: resize, crop, denoise, normalise, augment, and spoil (lesson 02).
 
 A photo is ``(height, width, 3) uint8``, of any size; most functions take a stack of them as well,
-``(..., height, width, 3)``, and say so. ``prepare`` puts the steps together: whatever a seller or
-a shopper sends becomes the ``(80, 60, 3) uint8`` that the encoders read. What spoils photos is here
-too, so that lessons can show when a step pays.
+``(..., height, width, 3)``, and say so. ``prepare`` puts the steps together, and lesson 02 measures
+when they pay. What spoils photos is here too, for that measurement. The catalogue itself is read by
+``catalogue.reading.decode``, which does the least: it keeps the aspect and fills up with white.
 """
 
 from functools import lru_cache
@@ -99,18 +99,18 @@ def background_colour(photo):
     return np.median(np.concatenate(frame), axis=0).astype(np.uint8)
 
 
-def content_box(photo, tolerance=30, least=3):
+def content_box(photo, tolerance=30, min_pixels=3):
     """Where the product is: ``(top, bottom, left, right)``, to be used as slices.
 
     A pixel is content if it differs from the background by more than ``tolerance`` grey levels
-    (0-255) in some channel; a row or column is, if ``least`` of its pixels are. The box runs from
-    the first such row and column to the last, and is the whole photo where there are none. It
+    (0-255) in some channel; a row or column is, if ``min_pixels`` of its pixels are. The box runs
+    from the first such row and column to the last, and is the whole photo where there are none. It
     overlooks a speck or two, not a noisy photo: denoise first. Defined in lesson 02.
     """
     photo = _checked(photo, one=True)
     away = np.abs(photo.astype(np.int16) - background_colour(photo).astype(np.int16))
     product = away.max(axis=-1) > tolerance  # (h, w) bool
-    rows, columns = (np.flatnonzero(product.sum(axis=axis) >= least) for axis in (1, 0))
+    rows, columns = (np.flatnonzero(product.sum(axis=axis) >= min_pixels) for axis in (1, 0))
     if not len(rows) or not len(columns):
         return 0, photo.shape[0], 0, photo.shape[1]
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
@@ -131,7 +131,8 @@ def prepare(photo, denoise_with=None, crop=True, keep_aspect=True, height=HEIGHT
     """One photo as it came → ``(height, width, 3) uint8``: denoise, cut to the content, resize.
 
     The order matters: specks would be taken for product, and a resize spreads them. Leave a step
-    out with ``None`` or ``False``. Defined in lesson 02.
+    out with ``None`` or ``False``. A query that went through other steps than the catalogue did
+    differs from it by the steps alone: prepare both, or neither. Defined in lesson 02.
     """
     if denoise_with is not None:
         photo = denoise(photo, denoise_with)

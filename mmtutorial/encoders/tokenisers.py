@@ -281,10 +281,12 @@ def _padded(rows, length):
     return encoded
 
 
-pass
-
-
 def stem(word):
+    """A word without its plural or possessive ending; ``watches`` → ``watch``, ``men's`` → ``men``.
+
+    Nothing more is taken off. The Snowball stemmer takes off more, and so makes one of words that
+    a shop tells apart: leggings and legs, olive and Oliver, fitted and fitness.
+    """
     word = word.removesuffix("'s").removesuffix("’s")
     if word.endswith(("ches", "shes", "sses", "xes")):
         return word[:-2]

@@ -16,8 +16,8 @@ def skipgram_pairs(rows, window=3):
     """Who stands near whom: ``(n, length)`` int32 rows of words → ``(pairs,)`` int32, twice.
 
     The first array holds the words in the middle, the second their neighbours, at most
-    ``window`` places away, to the left and to the right. Padding and unknown words pair with
-    nobody.
+    ``window`` places away, to the left and to the right. Padding and unknown words are in
+    no pair.
     """
     centres, neighbours = [], []
     for shift in range(1, min(window, rows.shape[1] - 1) + 1):

@@ -81,7 +81,7 @@ def hybrid_ranks(lexical, vector, depth=100, k=60):
     """Reciprocal rank fusion of the ``depth`` best of both; shapes as ``hybrid_weighted``.
 
     A product that shares no word with the query is in no list of BM25's, whatever its place in
-    the sort. Have the products in ascending order of ids: so ties are broken. Products in neither
+    the sort. A tie goes to the earlier product: sort them by their ids first. Products in neither
     list get 0. Defined in lesson 11.
 
     >>> bm25, cosines = np.array([[8.0, 0.0, 2.0]]), np.array([[0.2, 0.1, 0.6]])
