@@ -22,7 +22,8 @@ def has_gpu():
 def steps_per_call(steps):
     """How many training steps one call of the backend does, to be ``steps_per_execution``.
 
-    Many in one call save much of the time of a small model; PyTorch takes step after step.
+    For a small model the call takes longer than the step: many steps in one call save time. Keras
+    with PyTorch runs one step a call, whatever it is told.
     """
     return 1 if keras.backend.backend() == "torch" else steps
 

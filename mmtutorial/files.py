@@ -15,7 +15,9 @@ import json
 import math
 import os
 import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +34,7 @@ class DamagedFile(TutorialError):
 
 
 @contextlib.contextmanager
-def intact(path, remedy):
+def intact(path: str | Path, remedy: str) -> Iterator[None]:
     """Turn whatever goes wrong while ``path`` is read into a ``DamagedFile`` with a ``remedy``.
 
     zip, HDF5, JSON, NumPy and Keras raise a dozen kinds of errors for a damaged file.
@@ -53,7 +55,7 @@ def intact(path, remedy):
         ) from fault
 
 
-def read_json(path, remedy, keys=None):
+def read_json(path: str | Path, remedy: str, keys: dict[str, type] | None = None) -> dict:
     """The object in a JSON file: a dict.
 
     ``keys``: name → type (``int``, ``float``, ``bool``, ``str``, ``list``, ``dict``). The object
@@ -76,19 +78,29 @@ def read_json(path, remedy, keys=None):
     return content
 
 
-def is_a(value, kind):
-    """Whether a value out of JSON is of that type; ``float``: a finite number, whole or not."""
+def is_a(value: Any, kind: type) -> bool:
+    """Whether a value out of JSON is of that type; ``float``: a finite number, whole or not.
+
+    >>> is_a(1, float), is_a(1.0, int), is_a(True, int), is_a(float("nan"), float)
+    (True, False, False, False)
+    """
     if kind is float:
         return type(value) in (int, float) and math.isfinite(value)
     return type(value) is kind  # True is no int here
 
 
-def are_texts(values):
+def are_texts(values: Any) -> bool:
     """Whether a value out of JSON is a list of texts."""
     return is_a(values, list) and all(is_a(each, str) for each in values)
 
 
-def read_array(path, remedy, shape, dtype, mapped=False):
+def read_array(
+    path: str | Path,
+    remedy: str,
+    shape: tuple[int | None, ...],
+    dtype: type,
+    mapped: bool = False,
+) -> np.ndarray:
     """The array in a ``.npy`` file, of that ``shape`` (None: any length) and kind of ``dtype``.
 
     Its shape is looked at before any memory is taken. Float values must be finite. With ``mapped``
@@ -100,7 +112,7 @@ def read_array(path, remedy, shape, dtype, mapped=False):
         return array if mapped else np.array(array)
 
 
-def read_arrays(path, remedy, like):
+def read_arrays(path: str | Path, remedy: str, like: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The arrays in an ``.npz`` file: exactly the names of ``like``, as a dict.
 
     ``like``: name → anything with a ``shape`` and a ``dtype``, such as a Keras variable; the array
@@ -140,7 +152,7 @@ def _check(array, shape, dtype, name="the array"):
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: str | Path) -> Iterator[Path]:
     """Gives the name of a file to write; it takes the place of ``path`` if all went well.
 
     So ``path`` is whole at any time: the old one or the new one, whenever the power or Ctrl-C
@@ -156,7 +168,7 @@ def replacing(path):
 
 
 @contextlib.contextmanager
-def writing(folder, elsewhere, state=None):
+def writing(folder: str | Path, elsewhere: str, state: str | Path | None = None) -> Iterator[None]:
     """Turn a refusal to write into ``folder`` into a ``TutorialError`` with its remedies.
 
     ``elsewhere`` says how another folder is chosen. ``state`` is the file that a training goes on
@@ -191,7 +203,12 @@ def _is_full(fault):
 # Names in the cache -----------------------------------------------------------------------------
 
 
-def checkpoint_key(version, settings, data, code=()):
+def checkpoint_key(
+    version: int,
+    settings: Any,
+    data: Iterable[str | bytes | np.ndarray],
+    code: Iterable = (),
+) -> str:
     """24 hex digits, the name of a checkpoint: another one where anything below is another one.
 
     It does not cover the versions of Keras, its backend and NumPy, nor what ``code`` calls beyond

@@ -8,6 +8,7 @@ table, ``queries`` makes the exam.
 import hashlib
 import json
 import reprlib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -17,15 +18,14 @@ import pandas as pd
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue import fashion, reading
-from mmtutorial.catalogue.cleaning import (
-    clean,
-    normalise_title,
-)
+from mmtutorial.catalogue.cleaning import clean, normalise_title
 from mmtutorial.catalogue.groups import group_products
 from mmtutorial.catalogue.queries import Exam, make_exam
 from mmtutorial.catalogue.reading import COLUMNS
 from mmtutorial.files import read_array
 from mmtutorial.paths import ROOT, cache_home
+
+Qrels = dict[str, dict[str, int]]  # query → product id → grade
 
 
 class Split(NamedTuple):
@@ -59,9 +59,18 @@ class Catalogue:
         a loaded catalogue only; its parts do not repeat them.
     """
 
-    notes = ()
+    notes: Sequence[str] = ()
 
-    def __init__(self, name, table, photos, set_aside=None, queries=None, truth=None, rows=None):
+    def __init__(
+        self,
+        name: str,
+        table: pd.DataFrame,
+        photos: np.ndarray,
+        set_aside: pd.DataFrame | None = None,
+        queries: Qrels | None = None,
+        truth: pd.DataFrame | None = None,
+        rows: np.ndarray | None = None,
+    ):
         self.name = name
         self.table = table.reset_index(drop=True)
         self.set_aside = pd.DataFrame(columns=["id", "reason"]) if set_aside is None else set_aside
@@ -74,10 +83,10 @@ class Catalogue:
     def photos(self) -> np.ndarray:
         return self._all_photos if self._rows is None else self._all_photos[self._rows]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.table)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         values = self.table.reindex(
             columns=[name for name in COLUMNS if name not in ("id", "title")]
         )
@@ -94,33 +103,33 @@ class Catalogue:
         ]
         return "\n".join(lines + [f"  {note}" for note in self.notes])
 
-    def subset(self, rows) -> "Catalogue":
+    def subset(self, rows: np.ndarray | Sequence) -> "Catalogue":
         """The products at ``rows``, in that order: a bool mask, row numbers, or ids.
 
         Queries keep those of their relevant products that remain; a query left without any goes.
         Raises ``TutorialError`` for an id that is not there or a mask of another length.
         """
-        rows = np.asarray(rows)
-        if rows.dtype == bool:
-            if rows.shape != (len(self),):
+        chosen = np.asarray(rows)
+        if chosen.dtype == bool:
+            if chosen.shape != (len(self),):
                 raise TutorialError(
-                    f"a mask of shape {rows.shape} for {len(self)} products: give one bool each"
+                    f"a mask of shape {chosen.shape} for {len(self)} products: give one bool each"
                 )
-            rows = np.flatnonzero(rows)
-        elif rows.dtype.kind in "UOT":
-            places = pd.Index(self.table["id"]).get_indexer(rows)
+            chosen = np.flatnonzero(chosen)
+        elif chosen.dtype.kind in "UOT":
+            places = pd.Index(self.table["id"]).get_indexer(chosen)
             if (places < 0).any():
-                unknown = [str(name) for name in rows[places < 0][:5]]
+                unknown = [str(name) for name in chosen[places < 0][:5]]
                 raise TutorialError(f"no product has the id {', '.join(unknown)} in {self.name!r}")
-            rows = places
-        rows = rows.astype(np.int64)
-        table = self.table.iloc[rows].reset_index(drop=True)
+            chosen = places
+        chosen = chosen.astype(np.int64)
+        table = self.table.iloc[chosen].reset_index(drop=True)
         queries = _restrict(self.queries, table["id"])
-        truth = None if self.truth is None else self.truth.iloc[rows]
-        of_all = rows if self._rows is None else self._rows[rows]
+        truth = None if self.truth is None else self.truth.iloc[chosen]
+        of_all = chosen if self._rows is None else self._rows[chosen]
         return Catalogue(self.name, table, self._all_photos, self.set_aside, queries, truth, of_all)
 
-    def split(self, seed=0, shares=(0.8, 0.1, 0.1)) -> Split:
+    def split(self, seed: int = 0, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> Split:
         """Train, validation and test, with all copies of a product on the same side.
 
         Copies are those of ``group_products``. Which part a group goes to depends on the seed and
@@ -162,7 +171,9 @@ def _restrict(queries, ids):
     return {query: answers for query, answers in kept.items() if answers}
 
 
-def load_catalogue(which, *, columns=None, max_products=0) -> Catalogue:
+def load_catalogue(
+    which: str | Path, *, columns: dict[str, str] | None = None, max_products: int = 0
+) -> Catalogue:
     """The catalogue called ``which``, its photos decoded once and then memory-mapped.
 
     Parameters
@@ -233,7 +244,7 @@ def _source(which, columns):
         reason = "" if path.exists() else f"there is no such folder or file ({path.absolute()})"
         path = path.resolve()
     except (OSError, ValueError, RuntimeError) as fault:
-        # A name that is too long, holds a NUL, or begins with the "~" of nobody.
+        # A name that is too long, holds a NUL, or begins with "~" and no user's name.
         reason = f"it is no possible path ({getattr(fault, 'strerror', None) or fault})"
     if reason:
         raise TutorialError(

@@ -20,6 +20,7 @@ from mmtutorial.catalogue.reading import ATTRIBUTES
 TRUSTED = 0.9  # how often an imputing rule must be right on known cells
 MIN_CHECKED = 10  # on at least so many of them
 
+Cleaned = tuple[pd.DataFrame, pd.DataFrame]  # the new table, the cells that changed
 NO_CHANGES = pd.DataFrame(columns=["id", "column", "before", "after", "rule"], dtype=str)
 
 
@@ -35,17 +36,25 @@ def normalise_title(title: str) -> str:
 
     Two products with the same normalised title count as one when the catalogue is split.
     Normalising again changes nothing. Defined in lesson 01.
+
+    >>> normalise_title("<b>RED</b>&nbsp;Shirt ")
+    'red shirt'
     """
     while (after := _plain(title).casefold()) != title:
         title = after
     return title
 
 
-def clean_text(table):
+def clean_text(table: pd.DataFrame) -> Cleaned:
     """Take markup, odd letter forms and superfluous spaces out of titles and descriptions.
 
     A title all in capitals or all in small letters gets, word by word, the spelling that the word
     has most often in the other titles.
+
+    >>> table = pd.DataFrame({"id": ["a", "b"], "title": ["ACME <b>RED</b> HAT", "Acme Red Cap"]})
+    >>> table = table.assign(description="", title_zh="")
+    >>> clean_text(table)[0]["title"].tolist()
+    ['Acme Red HAT', 'Acme Red Cap']
     """
     table, plain = _rewrite(
         table, ["title", "description", "title_zh"], lambda _: _plain, "plain text"
@@ -74,13 +83,18 @@ def _usual_case(titles):
     return rewrite
 
 
-def clean_attributes(table):
+def clean_attributes(table: pd.DataFrame) -> Cleaned:
     """Give every attribute value one spelling: ``" navy  BLUE"`` becomes ``"Navy Blue"``.
 
     Values that differ only in case, spaces or punctuation are one value; its most frequent
     spelling wins. Between digits punctuation counts: 1.5 is not 15. A value of punctuation alone
     (``"-"``, ``"?"``) says nothing: it becomes ``""``. A value of several, ``"Black/White"``,
     stays one value: black and white is another colour than black.
+
+    >>> table = pd.DataFrame({"id": list("abc"), **dict.fromkeys(ATTRIBUTES, "")})
+    >>> table["colour"] = ["Navy Blue", " navy  BLUE", "-"]
+    >>> clean_attributes(table.iloc[[0, 0, 1, 2]])[0]["colour"].tolist()
+    ['Navy Blue', 'Navy Blue', 'Navy Blue', '']
     """
 
     def fit(values):
@@ -126,7 +140,7 @@ def _replace(table, after, rule):
     return table.assign(**after), pd.concat(changes, ignore_index=True)
 
 
-def impute(table):
+def impute(table: pd.DataFrame) -> Cleaned:
     """Fill missing attributes from the products with the same photo, the same title, then words.
 
     - same photo, same title: the value that all the other products with it agree on;
@@ -163,7 +177,7 @@ def impute(table):
 def _from_copies(values, keys):
     """For each row, the value that all other rows of its key agree on; ``""`` where there is none.
 
-    ``values``, ``keys``: ``(N,)`` text; an empty key is shared with nobody.
+    ``values``, ``keys``: ``(N,)`` text; rows with an empty key share nothing.
     """
     index, values, keys = values.index, values.tolist(), keys.tolist()
     votes = defaultdict(Counter)
@@ -172,7 +186,7 @@ def _from_copies(values, keys):
             votes[key][value] += 1
     guesses = []
     for value, key in zip(values, keys, strict=True):
-        # Its own vote does not count: what only it says, nobody else does.
+        # Its own vote does not count: a value that no other row has is no second opinion.
         others = [other for other, count in votes[key].items() if count > (other == value)]
         guesses.append(others[0] if len(others) == 1 else "")
     return pd.Series(guesses, index=index, dtype=str)
@@ -199,17 +213,29 @@ def _words(text) -> tuple:
     return tuple(map(stem, re.findall(r"\w+", joined)))
 
 
-def annotate(table):
+def annotate(table: pd.DataFrame) -> Cleaned:
     """Write down what only the title says: the brand and the pattern, where they are missing.
 
     The brand is what stands before the word for whom it is (``"Puma Men Grey T-shirt"``), if at
-    least five titles begin like that; the pattern is a word such as ``striped``, if there is one.
+    least five titles begin like that. It is no brand if it is a value of another column or a
+    pattern: the Grey of ``"Grey Men Shirt"`` is a colour. The pattern is a word such as
+    ``striped``, if there is one.
+
+    >>> table = pd.DataFrame({"id": list("abcdef"), **dict.fromkeys(ATTRIBUTES, "")})
+    >>> table["title"] = ["Puma Men Tee"] * 5 + ["Puma Striped Cap"]
+    >>> annotate(table)[0][["brand", "pattern"]].iloc[-1].tolist()
+    ['Puma', 'Striped']
     """
-    starts = Counter()
+    others = [column for column in ATTRIBUTES if column != "brand"]
+    values = pd.unique(table[others].to_numpy(dtype=object).ravel())
+    no_brands = {_words(value) for value in values} | {(word,) for word in _PATTERNS}
+    starts: Counter[str] = Counter()
     for title in table["title"]:
         if match := _BRAND.match(title):
             starts[match[1].casefold()] += 1
-    brands = {start for start, count in starts.items() if count >= 5}
+    brands = {
+        start for start, count in starts.items() if count >= 5 and _words(start) not in no_brands
+    }
 
     def brand(title):
         words = title.split()[:4]
@@ -245,7 +271,7 @@ _PATTERNS = {
 }
 
 
-def clean(table):
+def clean(table: pd.DataFrame) -> Cleaned:
     """``clean_text``, ``clean_attributes``, ``impute`` and ``annotate``, in that order."""
     changes = []
     for step in (clean_text, clean_attributes, impute, annotate):
@@ -254,7 +280,7 @@ def clean(table):
     return table, pd.concat(changes, ignore_index=True)
 
 
-def suspect_colours(table, photos, min_gap=20.0):
+def suspect_colours(table: pd.DataFrame, photos: np.ndarray, min_gap: float = 20.0) -> pd.DataFrame:
     """Products whose photo has another colour than the ``colour`` column says.
 
     A label's usual colour is the median over its products of the mean colour of what stands out
@@ -290,11 +316,16 @@ def suspect_colours(table, photos, min_gap=20.0):
     return found.reset_index(drop=True)
 
 
-def product_colours(photos) -> np.ndarray:
+def product_colours(photos: np.ndarray) -> np.ndarray:
     """The mean colour of each product: ``(N, height, width, 3) uint8`` → ``(N, 3)`` CIELAB (D65).
 
     The background is taken from the upper corners; what differs from it by more than 40 grey
     levels in a channel is product. A photo with nothing such counts whole.
+
+    >>> photos = np.full((1, 80, 60, 3), 255, np.uint8)
+    >>> photos[:, 20:60, 15:45] = [255, 0, 0]
+    >>> product_colours(photos).round().tolist()  # pure red: L, a, b
+    [[53.0, 80.0, 67.0]]
     """
     from skimage.color import rgb2lab  # a third of a second that only lesson 01 pays
 

@@ -82,7 +82,7 @@ def download() -> Path:
         try:
             source = find()
             _read_through(source)
-            read_queries(source.queries)
+            read_queries(final / QUERIES)
         except TutorialError as fault:
             raise TutorialError(f"move {final} away, then try again: {fault}") from fault
         return final
@@ -112,11 +112,18 @@ def fetch_products(folder: Path) -> list[Path]:
     """
     from huggingface_hub import HfApi, snapshot_download
 
-    where = {"repo_id": HUB_DATASET, "repo_type": "dataset", "revision": REVISION}
     try:
-        snapshot_download(**where, local_dir=folder, allow_patterns=PRODUCTS)
+        snapshot_download(
+            HUB_DATASET,
+            repo_type="dataset",
+            revision=REVISION,
+            local_dir=folder,
+            allow_patterns=PRODUCTS,
+        )
         # Without a network, snapshot_download takes what is there as all there is. This does not.
-        found = HfApi().verify_repo_checksums(**where, local_dir=folder)
+        found = HfApi().verify_repo_checksums(
+            HUB_DATASET, repo_type="dataset", revision=REVISION, local_dir=folder
+        )
     except Exception as fault:  # the client's own kinds, requests' or httpx', by its version
         if disk_fault(fault):
             raise

@@ -23,7 +23,7 @@ import stat
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,8 +120,8 @@ def open_source(path: Path, columns: dict | None = None) -> Source:
             raise TutorialError(
                 f"{file} is not a file, or a link that leads nowhere: put a regular file there"
             )
-    mapping = read_json(mapping) if mapping else {}
-    return Source(files, {**mapping, **(columns or {})}, queries, truth)
+    theirs = read_json(mapping) if mapping else {}
+    return Source(files, {**theirs, **(columns or {})}, queries, truth)
 
 
 def read_json(path: Path) -> dict:
@@ -204,7 +204,7 @@ def disk_fault(fault: BaseException) -> bool:
     return isinstance(fault, OSError) and fault.errno in refusals
 
 
-def build_once(final: Path, fill) -> Path:
+def build_once(final: Path, fill: Callable[[Path], object]) -> Path:
     """``final``, made by ``fill(folder)`` if it is not there yet: whole, or not at all."""
     if final.is_dir():
         return final
@@ -246,7 +246,7 @@ class _Table(NamedTuple):
     how: str = ""  # it was read, where that is a guess
 
 
-def open_tables(source: Source):
+def open_tables(source: Source) -> tuple[int, list[str], Iterator[pd.DataFrame]]:
     """Check the columns of every product file; return ``(number of rows, notes, batches)``.
 
     ``notes`` is a list of sentences, one on the columns that we do not read if there are any.
@@ -280,7 +280,7 @@ def open_tables(source: Source):
 
 
 def _note_unread(names, wanted):
-    """A list of one sentence on the columns that nobody asked for; empty where there are none."""
+    """A list of one sentence on the columns that we do not read; empty where there are none."""
     unread = [
         name
         for name in names
@@ -379,8 +379,12 @@ def _values(column, file):
     return column.to_pylist()
 
 
-def as_text(values) -> list[str]:
-    """Any values as stripped text: whole floats without ``.0``, what is missing as ``""``."""
+def as_text(values: Iterable) -> list[str]:
+    """Any values as text: whole floats without ``.0``, what is missing as ``""``.
+
+    >>> as_text([2012.0, None, "NA", "red"])
+    ['2012', '', '', 'red']
+    """
     texts = []
     for value in values:
         if isinstance(value, float):
@@ -424,7 +428,7 @@ def decode(content: bytes) -> np.ndarray:
     raise TutorialError(f"photo is {size[0]} x {size[1]} pixels, less than {SMALLEST} on a side")
 
 
-def read_image_file(path) -> bytes:
+def read_image_file(path: str | os.PathLike) -> bytes:
     """The bytes of an image file, to be handed to ``decode``.
 
     Only a regular file of at most ``MAX_BYTES`` is read, never a pipe or a device, which might
@@ -467,8 +471,8 @@ def _fit(image):
 def _eight_bits(image):
     """A photo with 16 or 32 bits a pixel as grey of 8 bits; Pillow would make it white.
 
-    16 bits have a fixed scale. For 32 bits nobody says what white is: we take the smallest of
-    the usual scales (1 for floats, 255, 65,535) that holds all values.
+    16 bits have a fixed scale. For 32 bits no scale is agreed on: we take the smallest of
+    the usual ones (1 for floats, 255, 65,535) that holds all values.
     """
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -482,7 +486,7 @@ def _eight_bits(image):
 
 def hash_photo(photo: np.ndarray) -> str:
     """16 hex digits of an array's bytes: the same for the same pixels."""
-    return hashlib.blake2b(np.ascontiguousarray(photo), digest_size=8).hexdigest()
+    return hashlib.blake2b(np.ascontiguousarray(photo).data, digest_size=8).hexdigest()
 
 
 def _photo_reader(source: Source):

@@ -9,6 +9,8 @@ import codecs
 import csv
 import io
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from mmtutorial import TutorialError
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
-def read_csv(file) -> tuple[pd.DataFrame, str]:
+def read_csv(file: Path) -> tuple[pd.DataFrame, str]:
     """A CSV file as a table of text, and the name of the separator that its first line uses.
 
     Lines without any value are left out; a line that is too short is filled with ``""``. Raises
@@ -28,7 +30,8 @@ def read_csv(file) -> tuple[pd.DataFrame, str]:
     text = _read_text(file)
     separator = max(SEPARATORS, key=lambda each: _count_columns(text, each))  # ties: the comma
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    names, rows, line = [], [], 1
+    names: list[str] = []
+    rows, line = [], 1
     try:
         for row in reader:
             if not any(cell.strip() for cell in row):
@@ -84,12 +87,17 @@ def _count_columns(text, separator):
 # Prices ---------------------------------------------------------------------------------------
 
 
-def as_prices(texts) -> np.ndarray:
+def as_prices(texts: Iterable[str]) -> np.ndarray:
     """Texts as numbers, ``(N,) float64``; ``NaN`` for what is no number.
 
     A currency of up to three letters or one sign may stand before or after: ``"€ 19,90"`` is
     19.9. The column decides what ``1.234`` means: if some price ends in a comma and one or two
     digits, its comma is the decimal sign and ``1.234`` is a thousand and more.
+
+    >>> as_prices(["€ 19,90", "1.234", "on request"]).tolist()
+    [19.9, 1234.0, nan]
+    >>> as_prices(["$19.90", "1.234"]).tolist()
+    [19.9, 1.234]
     """
     texts = [text.strip() for text in texts]
     comma = any(re.search(r",\d\d?\D*$", text) for text in texts)

@@ -27,7 +27,7 @@ from mmtutorial.course.results import RESULTS_MIME, holds, number
 
 START_SECONDS = 120
 CELL_SECONDS = 2 * 3600
-_LAST_WORD = threading.Lock()  # a lesson is either kept or given up
+_LAST_WORD = threading.Lock()  # held by what decides whether the lesson's results are kept
 
 
 def main() -> None:

@@ -93,7 +93,7 @@ class BertPieces(WordPiece):
         cut = self._tokeniser(texts) if texts else []
         return [[first, *map(int, row[: self.length - 2]), last] for row in cut]
 
-    def known_words(self, text):
+    def known_words(self, text: str) -> list[str]:
         """The words of ``text`` that can be cut into known pieces."""
         unknown, found = self.pieces.index("[UNK]"), words(text)
         return [
@@ -105,7 +105,9 @@ class BertPieces(WordPiece):
         return {**super().get_config(), "lowercase": self.lowercase}
 
 
-def bert_from(preset, dim=None, length=32):
+def bert_from(
+    preset: str | Path, dim: int | None = None, length: int = 32
+) -> tuple[BertPieces, keras.Model]:
     """A pretrained BERT as ``(tokeniser, encoder)``.
 
     ``preset`` is a name that keras-hub knows, such as "bert_tiny_en_uncased" (downloaded once),

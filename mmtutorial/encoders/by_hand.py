@@ -7,7 +7,13 @@ import numpy as np
 from mmtutorial import TutorialError
 
 
-def conv2d(x, kernel, bias=0.0, strides=1, padding="valid"):
+def conv2d(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    bias: float | np.ndarray = 0.0,
+    strides: int = 1,
+    padding: str = "valid",
+) -> np.ndarray:
     """What ``keras.layers.Conv2D`` computes, on arrays: lay the kernel on every window, sum up.
 
     Parameters
@@ -24,6 +30,11 @@ def conv2d(x, kernel, bias=0.0, strides=1, padding="valid"):
     ``(batch, out_height, out_width, filters)`` float
 
     The kernel is not flipped: mathematics calls this a cross-correlation. Defined in lesson 03.
+
+    >>> stripe = np.array([[0.0, 0.0, 1.0, 0.0, 0.0]]).reshape(1, 1, 5, 1)
+    >>> edge = np.array([-1.0, 1.0]).reshape(1, 2, 1, 1)  # right pixel less left pixel
+    >>> conv2d(stripe, edge).ravel().tolist()
+    [0.0, 1.0, -1.0, 0.0]
     """
     x, kernel = np.asarray(x), np.asarray(kernel)
     if x.shape[-1] != kernel.shape[2]:
@@ -35,11 +46,14 @@ def conv2d(x, kernel, bias=0.0, strides=1, padding="valid"):
     return np.einsum("bijckl,klcf->bijf", windows, kernel) + bias
 
 
-def max_pool(x, size=2):
+def max_pool(x: np.ndarray, size: int = 2) -> np.ndarray:
     """What ``keras.layers.MaxPooling2D`` computes, on arrays: the largest value of each block.
 
     ``(batch, height, width, channels)`` → ``(batch, height // size, width // size, channels)``;
     rows and columns that fill no whole block are dropped. Defined in lesson 03.
+
+    >>> max_pool(np.arange(16).reshape(1, 4, 4, 1)).reshape(2, 2).tolist()
+    [[5, 7], [13, 15]]
     """
     return _windows(np.asarray(x), (size, size), size, "valid").max(axis=(-2, -1))
 
@@ -74,12 +88,12 @@ class PCA(NamedTuple):
     directions: np.ndarray
     share: np.ndarray
 
-    def encode(self, x):
+    def encode(self, x: np.ndarray) -> np.ndarray:
         """``(rows, width)`` → ``(rows, n)``: how far each row lies along each direction."""
         return (np.asarray(x) - self.mean) @ self.directions.T
 
 
-def fit_pca(x, n):
+def fit_pca(x: np.ndarray, n: int) -> PCA:
     """Principal component analysis of ``(rows, width)`` float, from train only → ``PCA``.
 
     By singular value decomposition of the centred rows (Jolliffe & Cadima 2016,
@@ -87,6 +101,10 @@ def fit_pca(x, n):
     positive, as scikit-learn does. Defined in lesson 03.
 
     Raises ``TutorialError`` where ``n`` is not in 1 … min(rows, width), or all rows are equal.
+
+    >>> pca = fit_pca(np.array([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]]), 1)  # all on one line
+    >>> pca.directions.round(2).tolist(), pca.share.round(2).tolist()
+    ([[0.71, 0.71]], [1.0])
     """
     x = np.asarray(x)
     if not 1 <= n <= min(x.shape):

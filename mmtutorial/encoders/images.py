@@ -2,21 +2,22 @@
 
 An encoder takes photos ``(batch, 80, 60, 3)`` as uint8 values 0-255 and returns
 ``(batch, dim)`` float features, not yet of unit length: ``DualEncoder`` does that. Pick one by
-name from ``IMAGE_ENCODERS``. Convolution and pooling stand here on plain arrays too, to be read,
-and so does PCA, which makes a vector shorter.
+name from ``IMAGE_ENCODERS``. ``by_hand`` has convolution, pooling and PCA written out.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 from keras import layers
 
 from mmtutorial import TutorialError
+from mmtutorial.catalogue.reading import HEIGHT, WIDTH
 
-PHOTO_SHAPE = (80, 60, 3)  # height, width, RGB
+PHOTO_SHAPE = (HEIGHT, WIDTH, 3)  # RGB
 
 
-def article_encoder(dim=128):
+def article_encoder(dim: int = 128) -> keras.Model:
     """The photo branch that the course's article prints (its section 5.2), with a layer to ``dim``.
 
     On 32 × 32 pixels: Conv2D 64, pooling, Conv2D 128, pooling, Conv2D 256, flatten, Dense 512.
@@ -40,7 +41,7 @@ def article_encoder(dim=128):
     return keras.Model(photo, layers.Dense(dim, name="project")(x), name="article_encoder")
 
 
-def cnn_encoder(dim=128, widths=(64, 128, 256)):
+def cnn_encoder(dim: int = 128, widths: Sequence[int] = (64, 128, 256)) -> keras.Model:
     """Convolution and pooling, then one dense layer: a photo branch that trains well.
 
     The first convolution reads the photo in patches of 4 × 4 pixels; then each stage looks at
@@ -66,7 +67,7 @@ def cnn_encoder(dim=128, widths=(64, 128, 256)):
     return keras.Model(photo, layers.Dense(dim, name="project")(x), name="cnn_encoder")
 
 
-def residual_encoder(dim=128, widths=(64, 128, 256)):
+def residual_encoder(dim: int = 128, widths: Sequence[int] = (64, 128, 256)) -> keras.Model:
     """The CNN with two residual blocks in place of its later convolutions.
 
     A block adds what its convolutions compute to what came in, so that a block which has nothing
@@ -91,7 +92,7 @@ def _rescaled():
     return photo, layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(photo)
 
 
-def residual_block(x, width, name):
+def residual_block(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:
     """relu(x + F(x)), where F is convolution, normalisation, relu, convolution, normalisation.
 
     ``(batch, height, width, channels)`` symbolic → the same with ``width`` channels; ``name``
@@ -121,7 +122,7 @@ SMALL_RESNET = {  # what keras_hub.models.ResNetBackbone takes; its first stage 
 }
 
 
-def resnet_encoder(dim=128, preset=None):
+def resnet_encoder(dim: int = 128, preset: str | None = None) -> keras.Model:
     """A ResNet of keras-hub: a small one from scratch, or a pretrained one.
 
     ``preset`` is a name that keras-hub knows, such as ``"resnet_18_imagenet"`` (downloaded when
@@ -192,11 +193,14 @@ IMAGE_ENCODERS = {  # name → a function of dim
 }
 
 
-def make_image_encoder(name, dim=128):
+def make_image_encoder(name: str, dim: int = 128) -> keras.Model:
     """The photo encoder called ``name``: ``(batch, 80, 60, 3)`` → ``(batch, dim)``.
 
     ``"resnet:PRESET"`` is the pretrained one that ``resnet_encoder(preset=PRESET)`` loads.
     Raises ``TutorialError`` for an unknown name; the message lists those there are.
+
+    >>> make_image_encoder("cnn", dim=32).output_shape
+    (None, 32)
     """
     if name.startswith("resnet:"):
         return resnet_encoder(dim, preset=name.removeprefix("resnet:"))

@@ -1,22 +1,29 @@
 """Preparing photos: resize, crop, denoise, normalise, augment, and spoil (lesson 02).
 
 A photo is ``(height, width, 3) uint8``, of any size; most functions take a stack of them as well,
-``(..., height, width, 3)``, and say so. ``prepare`` puts the steps together: whatever a seller or
-a shopper sends becomes the ``(80, 60, 3) uint8`` that the encoders read. What spoils photos is here
-too, so that lessons can show when a step pays.
+``(..., height, width, 3)``, and say so. ``prepare`` puts the steps together, and lesson 02 measures
+when they pay. What spoils photos is here too, for that measurement. The catalogue itself is read by
+``catalogue.reading.decode``, which does the least: it keeps the aspect and fills up with white.
 """
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue.reading import HEIGHT, WIDTH
 
+if TYPE_CHECKING:  # importing Keras takes seconds, and only the augmenters need it
+    import keras
+
 # Size and frame --------------------------------------------------------------------------------
 
 
-def resize(photos, height=HEIGHT, width=WIDTH, method="area"):
+def resize(
+    photos: np.ndarray, height: int = HEIGHT, width: int = WIDTH, method: str = "area"
+) -> np.ndarray:
     """Photos of another size, their aspect not kept.
 
     "nearest" takes the pixel under the middle of each new one: fast, and fine stripes turn into
@@ -25,6 +32,10 @@ def resize(photos, height=HEIGHT, width=WIDTH, method="area"):
 
     ``(..., h, w, 3) uint8`` → ``(..., height, width, 3) uint8``.
     Raises ``TutorialError`` for a size below 1 or an unknown method.
+
+    >>> stripes = np.array([[[0] * 3, [100] * 3] * 2], np.uint8)  # 1 × 4: black, grey, black, grey
+    >>> resize(stripes, 1, 2)[0, :, 0].tolist(), resize(stripes, 1, 2, "nearest")[0, :, 0].tolist()
+    ([50, 50], [100, 100])
     """
     photos = _checked(photos)
     if height < 1 or width < 1:
@@ -58,22 +69,27 @@ def _covered(old, new):
     return (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def letterbox(photo, height=HEIGHT, width=WIDTH, method="area"):
+def letterbox(
+    photo: np.ndarray, height: int = HEIGHT, width: int = WIDTH, method: str = "area"
+) -> np.ndarray:
     """The photo as large as it fits into ``height × width``, its aspect kept, the rest filled.
 
     What is left over on two sides takes the colour of the photo's background (letterboxing).
     Defined in lesson 02. ``(h, w, 3) uint8`` → ``(height, width, 3) uint8``.
+
+    >>> letterbox(np.full((20, 60, 3), 7, np.uint8)).shape
+    (80, 60, 3)
     """
     photo = _checked(photo, one=True)
     scale = min(height / photo.shape[0], width / photo.shape[1])
-    new = [max(1, round(scale * length)) for length in photo.shape[:2]]
+    high, wide = (max(1, round(scale * length)) for length in photo.shape[:2])
     sheet = np.full((height, width, 3), background_colour(photo))
-    top, left = (height - new[0]) // 2, (width - new[1]) // 2
-    sheet[top : top + new[0], left : left + new[1]] = resize(photo, *new, method)
+    top, left = (height - high) // 2, (width - wide) // 2
+    sheet[top : top + high, left : left + wide] = resize(photo, high, wide, method)
     return sheet
 
 
-def centre_crop(photos, height=HEIGHT, width=WIDTH):
+def centre_crop(photos: np.ndarray, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     """The middle ``height × width`` pixels: ``(..., h, w, 3)`` → ``(..., height, width, 3)``.
 
     Raises ``TutorialError`` if a photo is smaller than that. Defined in lesson 02.
@@ -89,7 +105,7 @@ def centre_crop(photos, height=HEIGHT, width=WIDTH):
     return photos[..., top : top + height, left : left + width, :]
 
 
-def background_colour(photo):
+def background_colour(photo: np.ndarray) -> np.ndarray:
     """The median colour of the photo's outermost pixels, ``(3,) uint8``.
 
     Right where less than half of the frame is product, or specks. Defined in lesson 02.
@@ -99,24 +115,31 @@ def background_colour(photo):
     return np.median(np.concatenate(frame), axis=0).astype(np.uint8)
 
 
-def content_box(photo, tolerance=30, least=3):
+def content_box(
+    photo: np.ndarray, tolerance: int = 30, min_pixels: int = 3
+) -> tuple[int, int, int, int]:
     """Where the product is: ``(top, bottom, left, right)``, to be used as slices.
 
     A pixel is content if it differs from the background by more than ``tolerance`` grey levels
-    (0-255) in some channel; a row or column is, if ``least`` of its pixels are. The box runs from
-    the first such row and column to the last, and is the whole photo where there are none. It
+    (0-255) in some channel; a row or column is, if ``min_pixels`` of its pixels are. The box runs
+    from the first such row and column to the last, and is the whole photo where there are none. It
     overlooks a speck or two, not a noisy photo: denoise first. Defined in lesson 02.
+
+    >>> photo = np.full((80, 60, 3), 250, np.uint8)
+    >>> photo[20:60, 15:45] = 30
+    >>> content_box(photo)
+    (20, 60, 15, 45)
     """
     photo = _checked(photo, one=True)
     away = np.abs(photo.astype(np.int16) - background_colour(photo).astype(np.int16))
     product = away.max(axis=-1) > tolerance  # (h, w) bool
-    rows, columns = (np.flatnonzero(product.sum(axis=axis) >= least) for axis in (1, 0))
+    rows, columns = (np.flatnonzero(product.sum(axis=axis) >= min_pixels) for axis in (1, 0))
     if not len(rows) or not len(columns):
         return 0, photo.shape[0], 0, photo.shape[1]
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
-def crop_to_content(photo, tolerance=30, margin=0.05):
+def crop_to_content(photo: np.ndarray, tolerance: int = 30, margin: float = 0.05) -> np.ndarray:
     """The photo cut to its content box, with ``margin`` (a share of the longer side) around it.
 
     The margin ends where the photo does. ``(h, w, 3)`` → ``(smaller, smaller, 3)``.
@@ -127,11 +150,19 @@ def crop_to_content(photo, tolerance=30, margin=0.05):
     return photo[max(0, top - more) : bottom + more, max(0, left - more) : right + more]
 
 
-def prepare(photo, denoise_with=None, crop=True, keep_aspect=True, height=HEIGHT, width=WIDTH):
+def prepare(
+    photo: np.ndarray,
+    denoise_with: str | None = None,
+    crop: bool = True,
+    keep_aspect: bool = True,
+    height: int = HEIGHT,
+    width: int = WIDTH,
+) -> np.ndarray:
     """One photo as it came → ``(height, width, 3) uint8``: denoise, cut to the content, resize.
 
     The order matters: specks would be taken for product, and a resize spreads them. Leave a step
-    out with ``None`` or ``False``. Defined in lesson 02.
+    out with ``None`` or ``False``. A query that went through other steps than the catalogue did
+    differs from it by the steps alone: prepare both, or neither. Defined in lesson 02.
     """
     if denoise_with is not None:
         photo = denoise(photo, denoise_with)
@@ -177,7 +208,7 @@ def _nl_means(photo, noise):
 DENOISERS = {"median": _median, "bilateral": _bilateral, "nl-means": _nl_means}
 
 
-def denoise(photo, method="median", noise=20.0):
+def denoise(photo: np.ndarray, method: str = "median", noise: float = 20.0) -> np.ndarray:
     """The photo with less noise. Defined in lesson 02.
 
     - "median": each value becomes the median of its 3 × 3 neighbours, channel by channel (scipy);
@@ -202,7 +233,7 @@ def denoise(photo, method="median", noise=20.0):
 # Values ----------------------------------------------------------------------------------------
 
 
-def channel_statistics(photos, block=1024):
+def channel_statistics(photos: np.ndarray, block: int = 1024) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each channel, ``(3,)`` float32 each, in grey levels.
 
     ``(N, h, w, 3) uint8``, read in blocks. Of the training photos only. Defined in lesson 02.
@@ -220,11 +251,16 @@ def channel_statistics(photos, block=1024):
     return mean.astype(np.float32), deviation.astype(np.float32)
 
 
-def normalise(photos, mean=127.5, deviation=127.5):
+def normalise(
+    photos: ArrayLike, mean: ArrayLike = 127.5, deviation: ArrayLike = 127.5
+) -> np.ndarray:
     """``(photos - mean) / deviation`` as float32: by default 0-255 becomes -1 to 1.
 
     ``mean`` and ``deviation`` are numbers or ``(3,)``, as ``channel_statistics`` gives them.
     Defined in lesson 02.
+
+    >>> normalise([0, 127.5, 255]).tolist()
+    [-1.0, 0.0, 1.0]
     """
     deviation = np.maximum(np.asarray(deviation, dtype=np.float32), 1e-6)
     return (np.asarray(photos, dtype=np.float32) - np.asarray(mean, dtype=np.float32)) / deviation
@@ -235,7 +271,7 @@ def normalise(photos, mean=127.5, deviation=127.5):
 AUGMENTERS = ("flip", "shift", "erase", "colour")
 
 
-def augmenter(name, seed=None):
+def augmenter(name: str, seed: int | None = None) -> "keras.Sequential":
     """A Keras layer that changes photos at random, each its own way. Defined in lesson 02.
 
     - "flip": left and right change places, for every other photo.
@@ -273,7 +309,9 @@ def augmenter(name, seed=None):
 # Spoiling on purpose ---------------------------------------------------------------------------
 
 
-def add_noise(photos, grain=0.0, specks=0.0, seed=0):
+def add_noise(
+    photos: np.ndarray, grain: float = 0.0, specks: float = 0.0, seed: int = 0
+) -> np.ndarray:
     """Photos as a bad sensor gives them: ``(..., h, w, 3) uint8`` → the same.
 
     ``grain``: standard deviation of Gaussian noise, in grey levels; ``specks``: the share of the
@@ -289,7 +327,9 @@ def add_noise(photos, grain=0.0, specks=0.0, seed=0):
     return noisy
 
 
-def step_back(photo, height, width, rng, spread=1.0):
+def step_back(
+    photo: np.ndarray, height: int, width: int, rng: np.random.Generator, spread: float = 1.0
+) -> np.ndarray:
     """The photo as part of a larger one: a product seen from too far, off the middle.
 
     The new photo is ``height × width``, filled with the background's colour. ``spread`` 0 puts

@@ -6,9 +6,11 @@ features, not yet of unit length: ``DualEncoder`` does that.
 """
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import layers
 
 from mmtutorial import TutorialError
@@ -23,8 +25,12 @@ from mmtutorial.encoders.tokenisers import (
 )
 from mmtutorial.files import intact, is_a, read_json
 
+Tokeniser = Vocabulary | WordPiece
 
-def bag_encoder(vocabulary_size, dim=128, width=128, vectors=None):
+
+def bag_encoder(
+    vocabulary_size: int, dim: int = 128, width: int = 128, vectors: np.ndarray | None = None
+) -> keras.Model:
     """The mean of the tokens' vectors → dense: the order of the words plays no role.
 
     With the numbers of ``WordsAndNgrams`` this is the text half of fastText (Joulin et al. 2017,
@@ -43,7 +49,7 @@ def bag_encoder(vocabulary_size, dim=128, width=128, vectors=None):
     return model
 
 
-def lstm_encoder(vocabulary_size, dim=128, width=128):
+def lstm_encoder(vocabulary_size: int, dim: int = 128, width: int = 128) -> keras.Model:
     """Embedding → LSTM → dense: the article's text branch, made to train.
 
     ``mask_zero`` lets the LSTM skip the padding; without it the last state has read mostly
@@ -58,7 +64,7 @@ def lstm_encoder(vocabulary_size, dim=128, width=128):
     return keras.Model(tokens, layers.Dense(dim, name="project")(x), name="lstm_encoder")
 
 
-def bilstm_encoder(vocabulary_size, dim=128, width=128):
+def bilstm_encoder(vocabulary_size: int, dim: int = 128, width: int = 128) -> keras.Model:
     """Two LSTMs, one from each end, of half the width each (Schuster and Paliwal 1997).
 
     Shapes as in ``lstm_encoder``; the mask keeps the padding out of the backward one too, which
@@ -70,7 +76,9 @@ def bilstm_encoder(vocabulary_size, dim=128, width=128):
     return keras.Model(tokens, layers.Dense(dim, name="project")(x), name="bilstm_encoder")
 
 
-def bert_encoder(vocabulary_size, dim=128, width=128, depth=2, heads=4):
+def bert_encoder(
+    vocabulary_size: int, dim: int = 128, width: int = 128, depth: int = 2, heads: int = 4
+) -> keras.Model:
     """A small BERT from scratch, averaged over the pieces → dense.
 
     Shapes as in ``lstm_encoder``; at most 128 pieces. ``bert_from`` makes a pretrained one.
@@ -90,7 +98,7 @@ def bert_encoder(vocabulary_size, dim=128, width=128, depth=2, heads=4):
 
 
 # name → how a text becomes numbers, and a function of (how many numbers there are, dim)
-TEXT_ENCODERS = {
+TEXT_ENCODERS: dict[str, tuple[type[Tokeniser], Callable[..., keras.Model]]] = {
     "words": (Vocabulary, bag_encoder),
     "bag": (WordsAndNgrams, bag_encoder),
     "lstm": (Vocabulary, lstm_encoder),
@@ -99,13 +107,19 @@ TEXT_ENCODERS = {
 }
 
 
-def fit_text_encoder(name, texts, dim=128):
+def fit_text_encoder(
+    name: str, texts: Sequence[str], dim: int = 128
+) -> tuple[Tokeniser, keras.Model]:
     """The text encoder called ``name`` and its tokeniser, fitted on ``texts`` (train only).
 
     ``name`` is one of ``TEXT_ENCODERS``, or ``"bert:PRESET"`` for what ``bert_from(PRESET)``
     loads, pretrained. Returns ``(tokeniser, model)``: ``tokeniser.encode(texts)`` gives
     ``(n, length)`` int32, the model takes that to ``(n, dim)``. Raises ``TutorialError`` for an
     unknown name; the message lists those there are.
+
+    >>> tokeniser, model = fit_text_encoder("words", ["red shirt", "red hat", "hat"], dim=8)
+    >>> model(tokeniser.encode(["hat", "red hat"])).shape == (2, 8)
+    True
     """
     if name.startswith("bert:"):
         return bert_from(name.removeprefix("bert:"), dim)
@@ -119,13 +133,13 @@ def fit_text_encoder(name, texts, dim=128):
     return tokeniser, build(len(tokeniser), dim)
 
 
-def save_tokeniser(tokeniser, path):
+def save_tokeniser(tokeniser: Tokeniser, path: str | Path) -> None:
     """Write a tokeniser, one of ours or of ``TEXT_ENCODERS``, to a JSON file."""
     content = {"kind": type(tokeniser).__name__, **tokeniser.get_config()}
     Path(path).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
-def load_tokeniser(path, remedy="save the tokeniser again"):
+def load_tokeniser(path: str | Path, remedy: str = "save the tokeniser again") -> Tokeniser:
     """Read what ``save_tokeniser`` wrote.
 
     Raises ``TutorialError``, which ends with ``remedy``, where the file is damaged or names a

@@ -8,9 +8,11 @@ needs to make the same again.
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import numpy as np
@@ -20,24 +22,34 @@ from mmtutorial.arguments import check_whole
 from mmtutorial.catalogue.cleaning import normalise_title
 from mmtutorial.files import are_texts
 
+if TYPE_CHECKING:  # in typing itself from Python 3.11 on
+    from typing_extensions import Self
+
 PADDING, UNKNOWN = 0, 1
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
-def words(text):
-    """The words of a text, normalised: ``"Men's T-shirt"`` → ``["men's", "t", "shirt"]``."""
+def words(text: str) -> list[str]:
+    """The words of a text, normalised.
+
+    >>> words("Men's T-shirt")
+    ["men's", 't', 'shirt']
+    """
     return _WORD.findall(normalise_title(text))
 
 
-def characters(text):
+def characters(text: str) -> list[str]:
     """The letters and digits of a text, normalised, one by one: the plain way to cut Chinese."""
     return [letter for word in words(text) for letter in word]
 
 
-def chinese_words(text):
+def chinese_words(text: str) -> list[str]:
     """The words of a Chinese text, which writes no spaces: jieba's most probable cut.
 
-    ``"黑色运动鞋"`` → ``["黑色", "运动鞋"]``. Latin words and numbers stay whole.
+    Latin words and numbers stay whole.
+
+    >>> chinese_words("Nike 黑色运动鞋")
+    ['nike', '黑色', '运动鞋']
     """
     return [word for token in _jieba().lcut(normalise_title(text)) for word in words(token)]
 
@@ -56,17 +68,23 @@ class Vocabulary:
     """The words that the training titles use, each with a number; fitted on train only.
 
     Number 0 is padding and 1 stands for every word not in the list. Defined in lesson 04.
+
+    >>> vocabulary = Vocabulary.fit(["red hat", "red shirt", "blue hat"], length=4)
+    >>> vocabulary.words  # those that occur twice
+    ['hat', 'red']
+    >>> vocabulary.encode(["Red cap", "hat"]).tolist()
+    [[3, 1, 0, 0], [2, 0, 0, 0]]
     """
 
     split = staticmethod(words)  # text → list of words
 
-    def __init__(self, word_list, length=16):
+    def __init__(self, word_list: Iterable[str], length: int = 16):
         self.words = list(word_list)
         self.length = length
         self._number = {word: number for number, word in enumerate(self.words, start=2)}
 
     @classmethod
-    def fit(cls, texts, min_count=2, length=16):
+    def fit(cls, texts: Sequence[str], min_count: int = 2, length: int = 16) -> "Self":
         """The words that occur at least ``min_count`` times in ``texts``, most frequent first."""
         counts = Counter(word for text in texts for word in cls.split(text))
         kept = [word for word, count in counts.items() if count >= min_count]
@@ -77,14 +95,14 @@ class Vocabulary:
             )
         return cls(sorted(kept, key=lambda word: (-counts[word], word)), length)
 
-    def __len__(self):
+    def __len__(self) -> int:
         """How many numbers there are: the words, padding and unknown."""
         return len(self.words) + 2
 
-    def __contains__(self, word):
+    def __contains__(self, word: str) -> bool:
         return word in self._number
 
-    def encode(self, texts):
+    def encode(self, texts: Iterable[str]) -> np.ndarray:
         """Texts → ``(n, length)`` int32, padded on the right with 0, cut after ``length`` words.
 
         A text without any word becomes one unknown word: a row of nothing but padding is
@@ -95,11 +113,11 @@ class Vocabulary:
     def _numbers(self, text):
         return [self._number.get(word, UNKNOWN) for word in self.split(text)]
 
-    def known_words(self, text):
+    def known_words(self, text: str) -> list[str]:
         """The words of ``text`` that the vocabulary holds."""
         return [word for word in self.split(text) if word in self]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """What the constructor needs to make the same again, as JSON can hold it."""
         return {"word_list": self.words, "length": self.length}
 
@@ -127,16 +145,16 @@ class WordsAndNgrams(Vocabulary):
     for encoders that take the mean of a bag. Defined in lesson 04.
     """
 
-    def __init__(self, word_list, length=128, buckets=2**14):
+    def __init__(self, word_list: Iterable[str], length: int = 128, buckets: int = 2**14):
         super().__init__(word_list, length)
         self.buckets = buckets
 
     @classmethod
-    def fit(cls, texts, min_count=2, length=128):
+    def fit(cls, texts: Sequence[str], min_count: int = 2, length: int = 128) -> "Self":
         """As ``Vocabulary.fit``; the n-grams need none."""
         return super().fit(texts, min_count, length)
 
-    def __len__(self):
+    def __len__(self) -> int:
         """How many numbers there are: the words, the buckets, padding and unknown."""
         return super().__len__() + self.buckets
 
@@ -145,17 +163,20 @@ class WordsAndNgrams(Vocabulary):
         grams = [first + bucket(gram, self.buckets) for gram in text_ngrams(text)]
         return super()._numbers(text) + grams
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """What the constructor needs to make the same again, as JSON can hold it."""
         return {**super().get_config(), "buckets": self.buckets}
 
 
 @lru_cache(maxsize=2**17)
-def ngrams(word, shortest=3, longest=5):
-    """The character n-grams of one word, its ends marked: ``tee`` → ``<te tee ee> <tee tee>``.
+def ngrams(word: str, shortest: int = 3, longest: int = 5) -> tuple[str, ...]:
+    """The character n-grams of one word, its ends marked.
 
     A tuple, shortest first; the whole word with both marks is left out, as the word stands in
     the vocabulary itself. Defined in lesson 04.
+
+    >>> ngrams("tee")
+    ('<te', 'tee', 'ee>', '<tee', 'tee>')
     """
     marked = f"<{word}>"
     return tuple(
@@ -165,15 +186,18 @@ def ngrams(word, shortest=3, longest=5):
     )
 
 
-def text_ngrams(text):
+def text_ngrams(text: str) -> list[str]:
     """The character n-grams of all words of a text, word by word."""
     return [gram for word in words(text) for gram in ngrams(word)]
 
 
-def bucket(gram, buckets=2**14):
+def bucket(gram: str, buckets: int = 2**14) -> int:
     """Which of ``buckets`` an n-gram falls into: the same on every machine, every day.
 
     Python's own ``hash`` of a string changes with each start of Python; CRC-32 does not.
+
+    >>> bucket("<te")
+    11459
     """
     return crc32(gram.encode()) % buckets
 
@@ -188,13 +212,13 @@ class WordPiece:
 
     RESERVED = ("[PAD]", "[UNK]")  # numbers PADDING and UNKNOWN
 
-    def __init__(self, pieces, length=32):
+    def __init__(self, pieces: Iterable[str], length: int = 32):
         self.pieces = list(pieces)
         self.length = length
         self._tokeniser = None  # keras_hub's, made when first needed: importing it is slow
 
     @classmethod
-    def fit(cls, texts, size=4000, length=32):
+    def fit(cls, texts: Iterable[str], size: int = 4000, length: int = 32) -> "Self":
         """Learn at most ``size`` pieces from ``texts`` with keras-hub (on TensorFlow Text).
 
         Fewer, where too few words are frequent enough to be a piece.
@@ -209,7 +233,7 @@ class WordPiece:
             )
         return cls(pieces, length)
 
-    def __len__(self):
+    def __len__(self) -> int:
         """How many numbers there are."""
         return len(self.pieces)
 
@@ -225,30 +249,30 @@ class WordPiece:
         cut = dict(zip(distinct, self._tokeniser(distinct), strict=True)) if distinct else {}
         return [[int(number) for number in cut[text]] for text in normalised]
 
-    def tokens(self, texts):
+    def tokens(self, texts: Iterable[str]) -> list[list[str]]:
         """The pieces of each text, as text: ``[["nike", "sneaker", "##head"], …]``."""
         return [[self.pieces[number] for number in cut] for cut in self._cut(texts)]
 
-    def encode(self, texts):
+    def encode(self, texts: Iterable[str]) -> np.ndarray:
         """Texts → ``(n, length)`` int32, padded on the right with 0, cut after ``length`` pieces.
 
         A text without any piece becomes one unknown, as in ``Vocabulary``.
         """
         return _padded(self._cut(texts), self.length)
 
-    def known_words(self, text):
+    def known_words(self, text: str) -> list[str]:
         """The words of ``text`` that can be cut into known pieces."""
         found = words(text)
         return [
             word for word, cut in zip(found, self._cut(found), strict=True) if UNKNOWN not in cut
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """What the constructor needs to make the same again, as JSON can hold it."""
         return {"pieces": self.pieces, "length": self.length}
 
 
-def from_config(kind, config):
+def from_config(kind: type, config: dict) -> Any:
     """The tokeniser of class ``kind`` whose ``get_config()`` that is, as read from a file.
 
     Raises ``TutorialError`` where a value is missing, unknown, or not of its kind.
@@ -280,6 +304,3 @@ def _padded(rows, length):
         numbers = (numbers or [UNKNOWN])[:length]
         encoded[row, : len(numbers)] = numbers
     return encoded
-
-
-pass

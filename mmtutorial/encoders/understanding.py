@@ -6,6 +6,7 @@ title.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -51,14 +52,14 @@ SENTENCES = {
 }  # fmt: skip
 
 
-def draw_reviews(n, seed=0):
+def draw_reviews(n: int, seed: int = 0) -> pd.DataFrame:
     """``n`` different review sentences: DataFrame with ``text``, ``positive`` (0 or 1), ``kind``.
 
     Kinds (``SENTENCES``) and sentiments are equally frequent. A word that is negated or taken
     back is of the other sentiment, so that the sum of the words misleads.
     """
     rng = np.random.default_rng(seed)
-    drawn = {}
+    drawn: dict[str, dict] = {}
     while len(drawn) < n:
         positive, kind = int(rng.integers(2)), list(SENTENCES)[rng.integers(len(SENTENCES))]
         meant, other = (GOOD, BAD) if positive else (BAD, GOOD)
@@ -78,7 +79,7 @@ ROLES = ("brand", "type", "colour", "gender", "occasion")  # in the order in whi
 COLUMN = {"type": "article_type", "occasion": "usage"}  # where the catalogue calls it otherwise
 
 
-def roles_of(text, names):
+def roles_of(text: str, names: Mapping[str, Iterable[str]]) -> list[str]:
     """The role of each word of a text: a list of names of ``ROLES``, or "" for none.
 
     ``names``: role → the names that its value goes by, such as
@@ -86,6 +87,9 @@ def roles_of(text, names):
     all of it stands ("T-shirt" is "Tshirts": only letters count, and a plural is its singular);
     else the name's last word does for a type, any of its words for a colour. What one role has
     claimed no later one gets. Defined in lesson 05.
+
+    >>> roles_of("Puma Men's Navy T-shirt", {"type": ["Tshirts"], "colour": ["Navy Blue"]})
+    ['', '', 'colour', 'type', 'type']
     """
     found = words(text)
     stems = [stem(word) for word in found]
@@ -113,7 +117,9 @@ def _find(wanted, stems, roles):
     return next((slice(start, stop) for start, stop, value in read if value), None)
 
 
-def product_names(table, also=None):
+def product_names(
+    table: pd.DataFrame, also: Mapping[str, Iterable[str]] | None = None
+) -> list[dict[str, list[str]]]:
     """What each product's attributes are called, for ``roles_of``: a list of role → names.
 
     ``table`` has the columns ``brand``, ``article_type``, ``colour``, ``gender`` and ``usage``;
@@ -143,7 +149,7 @@ class DictionaryTagger:
         self.role = {word: count.most_common(1)[0][0] for word, count in counts.items()}
         return self
 
-    def tag(self, texts):
+    def tag(self, texts: Iterable[str]) -> list[list[str]]:
         """For each text, the list of its words' roles."""
         return [[self.role.get(word, "") for word in words(text)] for text in texts]
 
@@ -181,7 +187,7 @@ class BiLSTMTagger:
             self.model.fit(seen, y, batch_size=self.batch_size, verbose=0)
         return self
 
-    def tag(self, texts):
+    def tag(self, texts: Iterable[str]) -> list[list[str]]:
         """For each text, the list of its words' roles; words past the vocabulary's length: none."""
         texts = list(texts)
         best = self.model.predict(self.vocabulary.encode(texts), verbose=0).argmax(axis=-1)
@@ -200,11 +206,14 @@ def _tagger(vocabulary_size, width):
     return keras.Model(tokens, layers.Dense(1 + len(ROLES), name="role")(x), name="tagger")
 
 
-def role_scores(true, found):
+def role_scores(true: Sequence[list[str]], found: Sequence[list[str]]) -> pd.DataFrame:
     """Precision, recall and F1 of each role, counted over words: one row a role.
 
     ``true`` and ``found``: for each text, the list of its words' roles. A role that is neither
     there nor found has no F1 (NaN); ``words`` says how many there are.
+
+    >>> role_scores([["brand", "type"]], [["brand", "brand"]]).loc["brand"].tolist()
+    [0.5, 1.0, 0.6666666666666666, 1.0]
     """
     scores = precision_recall_fscore_support(
         [role for row in true for role in row],

@@ -12,12 +12,16 @@ from mmtutorial.encoders.tokenisers import UNKNOWN
 from mmtutorial.metrics.similarity import unit_length
 
 
-def skipgram_pairs(rows, window=3):
+def skipgram_pairs(rows: np.ndarray, window: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """Who stands near whom: ``(n, length)`` int32 rows of words → ``(pairs,)`` int32, twice.
 
     The first array holds the words in the middle, the second their neighbours, at most
-    ``window`` places away, to the left and to the right. Padding and unknown words pair with
-    nobody.
+    ``window`` places away, to the left and to the right. Padding and unknown words are in
+    no pair.
+
+    >>> centres, neighbours = skipgram_pairs(np.array([[5, 6, 7, 0]]), window=1)
+    >>> list(zip(centres.tolist(), neighbours.tolist(), strict=True))
+    [(5, 6), (6, 7), (6, 5), (7, 6)]
     """
     centres, neighbours = [], []
     for shift in range(1, min(window, rows.shape[1] - 1) + 1):
@@ -28,15 +32,23 @@ def skipgram_pairs(rows, window=3):
     return np.concatenate(centres), np.concatenate(neighbours)
 
 
-def negative_sampling_loss(centre, neighbour, negatives):
+def negative_sampling_loss(
+    centre: np.ndarray, neighbour: np.ndarray, negatives: np.ndarray
+) -> float:
     """``-log σ(u·v) - Σ log σ(-u_k·v)``, in nats, of one pair.
 
     ``centre`` v and ``neighbour`` u: ``(width,)`` float; ``negatives`` u_k: ``(k, width)``.
+
+    >>> zero = np.zeros(8)  # it knows nothing yet: ln 2 for the pair and for each negative
+    >>> round(float(negative_sampling_loss(zero, zero, np.zeros((2, 8)))), 4)
+    2.0794
     """
     return np.logaddexp(0, -neighbour @ centre) + np.logaddexp(0, negatives @ centre).sum()
 
 
-def negative_sampling_gradient(centre, neighbour, negatives):
+def negative_sampling_gradient(
+    centre: np.ndarray, neighbour: np.ndarray, negatives: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The gradient of ``negative_sampling_loss`` by each of its three arguments, by hand."""
     wrong = 1 / (1 + np.exp(-neighbour @ centre)) - 1  # σ(u·v) - 1: how far from a sure yes
     taken = 1 / (1 + np.exp(-negatives @ centre))  # (k,) σ(u_k·v): how far from a sure no
@@ -47,7 +59,7 @@ def negative_sampling_gradient(centre, neighbour, negatives):
     )
 
 
-def skipgram_model(vocabulary_size, width=64):
+def skipgram_model(vocabulary_size: int, width: int = 64) -> keras.Model:
     """Two embeddings and their dot products: ``{"centre": (batch,), "others": (batch, m)}`` →
     ``(batch, m)`` logits: does this word stand near that one?
 
@@ -105,8 +117,12 @@ def train_skipgram(
     return vectors
 
 
-def nearest(vectors, rows, k=10):
-    """The ``k`` nearest rows by cosine, nearest first, without the row itself: ``(n, k)`` int."""
+def nearest(vectors: np.ndarray, rows: np.ndarray, k: int = 10) -> np.ndarray:
+    """The ``k`` nearest rows by cosine, nearest first, without the row itself: ``(n, k)`` int.
+
+    >>> nearest(np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 1.0]]), np.array([0]), k=2).tolist()
+    [[2, 1]]
+    """
     unit = unit_length(vectors)
     near = unit[rows] @ unit.T  # (n, vocabulary)
     near[:, np.flatnonzero(~vectors.any(axis=1))] = -np.inf  # padding, and words never seen

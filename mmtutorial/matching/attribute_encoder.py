@@ -21,7 +21,7 @@ from mmtutorial.matching.contrastive import DualEncoder, contrastive_loss
 from mmtutorial.matching.training import RANGES
 
 PHRASE_WEIGHT = 0.3  # of the loss that asks for photos and titles by one attribute value
-TEXT_HEADS = 0.3  # the text's heads count so much less: reading is easier than seeing
+TEXT_HEADS = 0.3  # weight of the text's heads: a title names its values, so they are learnt fast
 
 SETTINGS = {
     "epochs": 28,
@@ -185,8 +185,8 @@ def phrase_loss(phrases, products, asked, values, scale):
     ``phrases``: ``(n, dim)``, ``products``: ``(batch, dim)``, unit rows; ``asked``: ``(n,)`` the
     value number of each phrase; ``values``: ``(batch, attributes)``, those of the products; -1
     is no value, and a phrase of none does not count. The target mass is shared by all products
-    that bear the value (Khosla et al. 2020, arXiv:2004.11362, eq. 2). Returns a scalar in nats,
-    above what sharing costs.
+    that bear the value (Khosla et al. 2020, arXiv:2004.11362, eq. 2). A scalar in nats, less the
+    target's entropy: 0 where each of n right products has 1 / n of the probability.
     """
     logits = scale * ops.matmul(phrases, ops.transpose(products))  # (n, batch)
     fits = ops.cast(ops.any(asked[:, None, None] == values[None], axis=-1), "float32")

@@ -5,8 +5,8 @@ vectors of the same products, ``(batch, dim)`` float each, and returns the fused
 ``(batch, dim)``. Pick one by name from ``FUSIONS``; add your own with ``@fusion``.
 
 A missing part is a row of zeros, which no vector of unit length can be. Nothing stands in for it,
-so a method must make do with the other part: what multiplies the two has a 1 beside each, as in
-Zadeh et al. 2017 below, or the product with nothing would be nothing.
+so a method must make do with the other part. A method that multiplies the parts puts a 1 beside
+each (Zadeh et al. 2017, below): without it, the product with a row of zeros is zero.
 
 ``FusedSpace`` puts queries and products through one such layer; ``train_fusion`` trains it on the
 vectors of locked encoders. Late fusion, which joins scores and not vectors, stands at the end.

@@ -110,7 +110,7 @@ class ReRanker(keras.Model):
         # A product of entries of unit vectors is about 1 / dim: brought to the size of the rest.
         features = ops.concatenate([near, *(each * query.shape[-1] for each in products)], axis=-1)
         hidden = self.hidden(self.drop(features, training=training))
-        more = self.linear(30 * near) + self.last(hidden)  # 30: a weight moves slowly
+        more = self.linear(30 * near) + self.last(hidden)  # 30: small steps move these three faster
         first, more = (ops.cast(x, "float32") for x in (inputs["first"], more[..., 0]))
         return _exp(self.log_scale) * first + more
 

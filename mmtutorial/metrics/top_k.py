@@ -39,7 +39,7 @@ def top_k(
     """
     queries, gallery = np.atleast_2d(queries), np.asarray(gallery)
     check_shapes(queries, gallery, k, ids)
-    ids = np.asarray(ids)  # they break ties as they are: sorting them all would take longest here
+    ids = np.asarray(ids)  # compared where scores tie; to sort them all would take longest here
     return nearest_rows(
         queries, gallery, k, ids if ids.dtype.kind in "UO" else ids.astype(str), block
     )

@@ -108,7 +108,7 @@ def reciprocal_ranks(scores: np.ndarray, k: int = 60, depth: int | None = None) 
     """Reciprocal rank fusion: Σ 1 / (k + rank), over the lists that rank the product.
 
     Only the order of each list counts, so any scores can be joined. Shapes as ``weighted_scores``;
-    equal scores are ranked in the order of the columns: have these ascend by product id. A missing
+    a tie goes to the earlier product: sort them by their ids first. A missing
     part adds nothing; with a ``depth`` each list is read so far and no further. A product that
     shares no word with a query is in no list of BM25's: make its score NaN
     (Cormack et al. 2009, doi:10.1145/1571941.1572114). Defined in lessons 08 and 11.

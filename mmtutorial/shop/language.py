@@ -113,8 +113,12 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
 ENGLISH, CHINESE = 0, 1
 
 
-def say(key, language=ENGLISH, **values):
-    """What the page says under ``key`` of ``SAYS``, in that language."""
+def say(key: str, language: int = ENGLISH, **values) -> str:
+    """What the page says under ``key`` of ``SAYS``, in that language.
+
+    >>> say("similar to", CHINESE, title="Hat")
+    '与 Hat 相似'
+    """
     return SAYS[key][language].format(**values)
 
 

@@ -34,7 +34,13 @@ KERNEL_BYTES = 800_000_000  # what a visitor's kernel takes, and some room
 PREFIX = "mmtutorial-app-"  # of the server's temporary folder
 
 
-def serve(dataset="demo", port=8866, browser=True, model=None, visitors=None):
+def serve(
+    dataset: str = "demo",
+    port: int = 8866,
+    browser: bool = True,
+    model: str | None = None,
+    visitors: int | None = None,
+) -> None:
     """Serve the page on 127.0.0.1 with Voila until Ctrl-C.
 
     The model is trained, or loaded, and all products are embedded before the server starts; what

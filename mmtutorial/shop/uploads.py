@@ -13,7 +13,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 MAX_BYTES = 15_000_000  # of an uploaded file: a phone's photo has 3 to 8 million
 
 
-def read_upload(content, name):
+def read_upload(content: bytes, name: str) -> np.ndarray:
     """An uploaded file's bytes → ``(80, 60, 3) uint8``.
 
     Raises ``TutorialError``, before anything is unpacked, for more than ``MAX_BYTES``, for a file

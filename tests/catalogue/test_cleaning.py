@@ -134,6 +134,16 @@ def test_brand_and_pattern_are_read_off_the_title():
     assert changes.empty and set(known["brand"]) == {"Known"}
 
 
+@pytest.mark.parametrize("start", ["Grey", "Navy Blue", "Casual", "Striped"])
+def test_a_colour_or_an_occasion_at_the_start_of_a_title_is_no_brand(start):
+    titles = [f"{start} Men Shirt"] * 5 + ["Grey Navy Men Shirt"] * 5
+    colours = ["Grey", "Navy Blue"] * 5
+    after, _ = annotate(table(titles, colour=colours, usage="Casual"))
+    assert list(after["brand"]) == [""] * 5 + ["Grey Navy"] * 5, (
+        "two colours may be a name, as Red Rose is"
+    )
+
+
 # Scored against the truth -------------------------------------------------------------------------
 
 

@@ -139,7 +139,7 @@ def test_the_box_overlooks_a_speck_or_two_but_not_a_noisy_photo():
     photo = product()
     photo[0, 0] = photo[2, 58] = 0
     assert photos.content_box(photo) == (20, 60, 15, 45)
-    assert photos.content_box(photo, least=1) == (0, 60, 0, 59)
+    assert photos.content_box(photo, min_pixels=1) == (0, 60, 0, 59)
 
 
 def test_denoising_has_to_come_before_the_content_box():

@@ -58,7 +58,7 @@ def _another(colour, rng):
 def soil(truth: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, list[list[str]]]:
     """A dirty copy of the clean table, and for each row the list of what was done to it."""
     table, n = truth.drop(columns=["said", "twin_of"]).copy(), len(truth)
-    dirt = [[] for _ in range(n)]
+    dirt: list[list[str]] = [[] for _ in range(n)]
 
     def change(column, rows, name, spoil):
         values = table[column].tolist()
@@ -119,7 +119,8 @@ def soil_photos(
             dirt[row].append("corrupt_photo")
             images[-1] = images[-1][: len(images[-1]) * 2 // 5]
     place = {name: row for row, name in enumerate(truth["id"])}
-    for row in np.flatnonzero(truth["twin_of"] != ""):
-        images[row] = images[place[truth["twin_of"][row]]]
-        dirt[row].append("twin_photo")
+    for row, twin in enumerate(truth["twin_of"]):
+        if twin:
+            images[row] = images[place[twin]]
+            dirt[row].append("twin_photo")
     return images

@@ -9,6 +9,7 @@ from mmtutorial.catalogue.reading import HEIGHT, WIDTH
 
 FINE = 3  # drawn this many times larger, then averaged down, so that edges are smooth
 Point = tuple[float, float]  # x and y in pixels of the photo
+Colour = tuple[int, int, int]  # RGB
 
 SOLE, STEEL, BRASS, LEATHER = (236, 233, 226), (172, 178, 186), (206, 168, 88), (112, 72, 44)
 GLASS, PAPER = (62, 70, 84), (252, 252, 250)
@@ -70,7 +71,7 @@ class Pen:
         cos, sin = size * math.cos(angle), size * math.sin(angle)
         self.turn = (cos, sin, WIDTH / 2 + shift[0], HEIGHT / 2 + shift[1])
 
-    def move(self, points):
+    def move(self, points: list[Point]) -> list[Point]:
         """Photo coordinates to pixels of the sheet."""
         cos, sin, x0, y0 = self.turn
         return [
@@ -81,7 +82,7 @@ class Pen:
             for x, y in points
         ]
 
-    def cut(self, points, soft=2, shade=1.0, edge=True):
+    def cut(self, points: list[Point], soft: int = 2, shade: float = 1.0, edge: bool = True):
         """A piece cut from the cloth; ``shade`` below 1 darkens it (an inner or far side)."""
         outline = self.move(_soften(points, soft))
         mask = Image.new("L", self.sheet.size)
@@ -93,24 +94,26 @@ class Pen:
         if edge:
             self.canvas.line([*outline, outline[0]], fill=self.seam, width=2)
 
-    def fill(self, points, colour, soft=0):
+    def fill(self, points: list[Point], colour: Colour, soft: int = 0):
         """A piece in one colour: a sole, a buckle, a lens."""
         self.canvas.polygon(self.move(_soften(points, soft)), fill=(*colour, 255))
 
-    def hole(self, points, soft=0):
+    def hole(self, points: list[Point], soft: int = 0):
         """Take away what was drawn inside the outline."""
         self.canvas.polygon(self.move(_soften(points, soft)), fill=(0, 0, 0, 0))
 
-    def line(self, points, colour=None, width=0.8):
+    def line(self, points: list[Point], colour: Colour | None = None, width: float = 0.8):
         """A seam (in the seam's colour), a strap or a lace; ``width`` in photo pixels."""
         width = max(1, round(width * FINE * self.size))
         self.canvas.line(
             self.move(points), fill=(*(colour or self.seam), 255), width=width, joint="curve"
         )
 
-    def dot(self, x, y, radius, colour=None):
+    def dot(self, x: float, y: float, radius: float, colour: Colour | None = None):
+        """A button or a hole, in the seam's colour unless told otherwise."""
         self.fill(arc(x, y, radius, radius, steps=14), colour or self.seam)
 
-    def mirrored_line(self, points, colour=None, width=0.8):
+    def mirrored_line(self, points: list[Point], colour: Colour | None = None, width: float = 0.8):
+        """``line``, on the left and on the right."""
         self.line(points, colour, width)
         self.line(mirrored(points), colour, width)

@@ -44,7 +44,9 @@ def draw_queries(
     ids, said = good["id"].to_numpy(), good["said"].tolist()
     budget = max(1, int(QUERY_PRODUCTS * len(truth)))
     wanted = max(1, round(QUERIES * len(truth)))
-    queries, used, seen = {}, set(), set()
+    queries: dict[str, dict[str, int]] = {}
+    used: set[str] = set()
+    seen: set[tuple] = set()
     for _ in range(60 * wanted):
         if len(queries) == wanted or not len(good):
             break

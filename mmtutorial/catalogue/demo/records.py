@@ -99,6 +99,9 @@ def sample_truth(n_products: int, seed: int = 0) -> pd.DataFrame:
 
     Columns: the schema's, plus ``said`` (what the title names besides brand, gender and type,
     comma between) and ``twin_of`` (id of the product that this one lists again, or "").
+
+    >>> sample_truth(2).loc[0, ["title", "colour", "said"]].tolist()
+    ['Brindlemoor Women Green Floral Handbag', 'Green', 'colour,pattern']
     """
     rng = np.random.default_rng([seed, n_products, 4])
     ids = _ids(n_products, seed)

@@ -34,7 +34,7 @@ class Article(NamedTuple):
 ARTICLES: dict[str, Article] = {}
 
 
-def article(name, place, words, chinese, **facts):
+def article(name: str, place: str, words: str, chinese: str, **facts) -> Callable:
     """Register the silhouette below under its article type."""
     category, subcategory = place.split("/")
 

@@ -106,10 +106,11 @@ def draw_photo(product: Mapping, seed: int, i: int) -> np.ndarray:
     """
     rng = np.random.default_rng([seed, i, 1])
     article = ARTICLES[product["article_type"]]
-    _, ink, _, partners = COLOURS[product["colour"]]
+    _, pure, _, partners = COLOURS[product["colour"]]
     child = product["gender"] in ("Boys", "Girls")
     second = partners[rng.integers(12) % len(partners)]
-    ink = tuple(int(np.clip(value + rng.normal(0, 4), 0, 255)) for value in ink)
+    red, green, blue = (int(np.clip(value + rng.normal(0, 4), 0, 255)) for value in pure)
+    ink = red, green, blue
     cloth = _weave(product["pattern"], ink, second, article.grain, rng)
     pen = Pen(
         cloth,

@@ -4,6 +4,8 @@ Colours, patterns, brands and so on with their shares, the rates of the dirt, th
 queries. ``silhouettes`` has the words for the article types.
 """
 
+from typing import Any
+
 import numpy as np
 
 # How often a title names what it need not name.
@@ -149,7 +151,7 @@ BRANDS = {
 # Dealing -------------------------------------------------------------------------------------
 
 
-def pick(rng: np.random.Generator, weights: dict):
+def pick(rng: np.random.Generator, weights: dict) -> Any:
     """One key of ``weights`` (name → share, or name → tuple that starts with the share)."""
     shares = [w[0] if isinstance(w, tuple) else w for w in weights.values()]
     mark = rng.random() * sum(shares)
@@ -161,5 +163,9 @@ def pick(rng: np.random.Generator, weights: dict):
 
 
 def count(share: float, n: int) -> int:
-    """So many of ``n``: at least one in any shop of twenty or more."""
+    """So many of ``n``: at least one in any shop of twenty or more.
+
+    >>> count(0.001, 3000), count(0.001, 20), count(0.001, 5)
+    (3, 1, 0)
+    """
     return max(round(share * n), 1 if n >= 20 and share > 0 else 0)
