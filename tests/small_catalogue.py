@@ -1,4 +1,8 @@
-"""A catalogue small enough to train on within seconds: bars and boxes of a colour and a brand."""
+"""Catalogues small enough to train on within seconds: bars and boxes of a colour on white.
+
+``small_catalogue`` has attributes, a brand's mark and a gender's stripe, and products two and two.
+``small_shop`` has titles alone, of which each says all that there is to see.
+"""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +30,7 @@ def small_catalogue(n=96, seed=0, first=0):
         photos[row][MARKS[brand]] = 0
         if gender == "Men":
             photos[row][:, 55:] = 128
-        photos[row] -= rng.integers(0, 15, photos[row].shape, dtype="uint8")
+        _add_grain(photos[row], rng)
         rows.append(
             {
                 "id": f"{first + row:04d}",
@@ -42,6 +46,25 @@ def small_catalogue(n=96, seed=0, first=0):
     table = pd.DataFrame(rows).reindex(columns=["id", "title", *ATTRIBUTES], fill_value="")
     table["photo_hash"] = hash_photos(photos)
     return Catalogue("small", table, photos)
+
+
+def small_shop(n=160, seed=0):
+    """``n`` products with an id and one of eight titles such as "pink boxes"."""
+    rng = np.random.default_rng(seed)
+    colours = {**COLOURS, "Pink": (240, 150, 190)}
+    photos = np.full((n, 80, 60, 3), 255, dtype="uint8")
+    titles = []
+    for photo in photos:
+        colour, shape = rng.choice(list(colours)), rng.choice(list(SHAPES))
+        photo[SHAPES[shape]] = colours[colour]
+        _add_grain(photo, rng)
+        titles.append(f"{colour} {shape}".lower())
+    table = pd.DataFrame({"id": [f"{row:04d}" for row in range(n)], "title": titles})
+    return Catalogue("small", table, photos)
+
+
+def _add_grain(photo, rng):
+    photo -= rng.integers(0, 15, photo.shape, dtype="uint8")
 
 
 TINY = {  # settings of a model that trains on it within seconds

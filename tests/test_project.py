@@ -1,5 +1,6 @@
 """What holds for the project as a whole: a light import, a lock without hosts."""
 
+import ast
 import importlib
 import re
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmtutorial.course.imports import imported
+from mmtutorial.course.imports import imported, module_file
 from mmtutorial.course.lessons import find_lessons, parse
 from mmtutorial.paths import ROOT
 
@@ -119,6 +120,32 @@ def test_readme_the_folders_and_the_lessons_say_the_same():
                 if name.startswith("mmtutorial.")}  # fmt: skip
         assert named[lesson.number], f"README names no folder for lesson {lesson.number}"
         assert named[lesson.number] <= read, f"lesson {lesson.number} does not import from it"
+
+
+def test_the_drawing_of_the_architecture_has_the_arrows_of_the_code():
+    page = (ROOT / "book" / "architecture.md").read_text(encoding="utf-8")
+    drawn = re.findall(r"^    (\w+ --> \w+)$", page, re.MULTILINE)
+    folders = {file.parent.name for file in PACKAGE.glob("*/__init__.py")}
+    arrows = set()
+    for _, path in modules():
+        start = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        names = imported([ast.parse(path.read_text(encoding="utf-8"))])
+        ends = {name.split(".")[1] for name in names if name.startswith("mmtutorial.")}
+        arrows |= {f"{start} --> {end}" for end in ends & folders - {start}}
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == arrows
+
+
+def test_the_new_imports_in_the_changelog_are_there():
+    """``mmtutorial.folder.module`` and, after it, other modules of that folder; newest version."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1]
+    rows = re.findall(r"^\| `mmtutorial\.(.*) \| `mmtutorial\.(.*) \|$", text, re.MULTILINE)
+    assert len(rows) > 30
+    for old, new in rows:
+        first, *others = re.findall(r"`?([\w.]+)`", "`mmtutorial." + new.partition(":")[0])
+        folder = first.rpartition(".")[0]
+        for name in [first, *(f"{folder}.{other}" for other in others if other[0].islower())]:
+            assert module_file(name), f"{old}: there is no {name}"
 
 
 def test_where_things_lie(monkeypatch, tmp_path):
