@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from mmtutorial.shop.language import ENGLISH, say
+from mmtutorial.shop.language import ENGLISH, SAYS, say
 
 
 def picture(photo, alt=""):
@@ -31,13 +31,14 @@ def card(product, photo, title, why=""):
 def why_found(product, score, parts, attributes, language=ENGLISH):
     """Why a product was found, as a ``<details>``: parts of its score, attributes that agree.
 
-    ``parts`` has ``photo`` and ``title``, which add up to ``score``; ``attributes`` are those
-    asked for, ``[(column, value), …]``.
+    ``parts``: name → what it gives; they add up to ``score``, as ``ProductSearch.find`` returns
+    them. ``attributes`` are those asked for, ``[(column, value), …]``.
     """
     bars = "".join(
-        f'<tr><td>{say(f"its {name}", language)}</td><td><i class="{name}-part" style="width: '
-        f'{100 * max(0, min(1, parts[name])):.0f}%"></i></td><td>{parts[name]:.2f}</td></tr>'
-        for name in ("photo", "title")
+        f'<tr><td>{html.escape(spoken_part(name, language))}</td><td><i class="'
+        f'{f"{name}-part" if name in _OWN_COLOUR else "part"}" style="width: '
+        f'{100 * max(0, min(1, part)):.0f}%"></i></td><td>{part:.2f}</td></tr>'
+        for name, part in parts.items()
     )
     signs = []
     for column, value in attributes:
@@ -55,4 +56,10 @@ def why_found(product, score, parts, attributes, language=ENGLISH):
     )
 
 
+def spoken_part(name, language=ENGLISH):
+    """What a part of a score is called; an own scorer has the name that it gave itself."""
+    return say(f"its {name}", language) if f"its {name}" in SAYS else name
+
+
+_OWN_COLOUR = ("photo", "title", "bm25", "attributes")
 _MEANING = {"✓": "yes", "–": "open", "✗": "no"}
