@@ -1,4 +1,4 @@
-"""The command line: ``mmtutorial run``, ``sweep``, ``benchmark``, ``app``, ``check``,
+"""The command line: ``mmtutorial run``, ``sweep``, ``benchmark``, ``app``, ``search``, ``check``,
 ``data get``."""
 
 import re
@@ -213,13 +213,16 @@ def benchmark(products, qrels, model, profile, photo_weight, output):
     click.echo(f"Written: {output}/metrics.json, run.trec, qrels.trec")
 
 
-@main.command()
-@dataset_option
-@click.option(
+model_option = click.option(
     "--model",
     metavar="NAME_OR_PATH",
     help="Search with this model, by its name (fashion-base) or folder. Without it, lesson 00's.",
 )
+
+
+@main.command()
+@dataset_option
+@model_option
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -242,6 +245,38 @@ def app(dataset, model, port, visitors, no_browser):
     from mmtutorial.shop import serve
 
     serve.serve(dataset, port=port, browser=not no_browser, model=model, visitors=visitors)
+
+
+@main.command()
+@click.argument("words", required=False)
+@click.option("--photo", metavar="FILE", help="An image file: search by it, or by it and words.")
+@click.option(
+    "--photo-weight",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="How much of a query with words and a photo is photo.",
+)
+@click.option(
+    "--where",
+    "filters",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="Only products with this value, or with a number from A to B: colour=red, price=10..50. "
+    "May be repeated; of one column's values any will do.",
+)
+@dataset_option
+@model_option
+@click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+def search(words, photo, photo_weight, filters, dataset, model, k, as_json):
+    """Search a shop by WORDS, by a photo, or by both.
+
+    Ranks as the shop page does. Trains the model of lesson 00 first, unless it is there already.
+    """
+    from mmtutorial.shop import terminal
+
+    click.echo(terminal.search(words, photo, photo_weight, filters, dataset, model, k, as_json))
 
 
 @main.command()

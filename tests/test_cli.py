@@ -1,12 +1,24 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from mmtutorial import TutorialError, __version__
 from mmtutorial.catalogue import fashion
+from mmtutorial.catalogue.catalogue import Catalogue
 from mmtutorial.cli import main
 from mmtutorial.course import checks, runner, sweep
 from mmtutorial.course.checks import Finding, Report
+from mmtutorial.encoders.tokenisers import Vocabulary
+from mmtutorial.metrics.similarity import unit_length
+from mmtutorial.search.product_search import ProductSearch
+from mmtutorial.shop import terminal
+from mmtutorial.shop.opening import ranking
 
 
 def call(*arguments):
@@ -170,3 +182,98 @@ def test_data_get_downloads_and_a_truncated_download_is_an_error(monkeypatch):
     done = call("data", "get", "fashion")
     assert done.exit_code == 1
     assert "Error: products.parquet is cut short" in done.output
+
+
+# mmtutorial search --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(monkeypatch):
+    """A shop of two colours and two kinds, in place of the one that would be opened."""
+    products = pd.DataFrame(
+        [
+            {"id": f"{n}", "title": f"{colour} {kind}", "colour": colour, "price": 10.0 + n}
+            for n, (colour, kind) in enumerate(
+                (colour, kind) for colour in ("Red", "Navy") for kind in ("Tee", "Bag", "Hat")
+            )
+        ]
+    )
+    photos = np.zeros((6, 80, 60, 3), dtype="uint8")
+    photos[:3, ..., 0] = photos[3:, ..., 2] = 255
+
+    class ByWords:
+        vocabulary = Vocabulary(["red", "navy", "tee", "bag", "hat"])
+
+        def embed_texts(self, texts):
+            return unit_length([[w in t.lower() for w in self.vocabulary.words] for t in texts])
+
+        def embed_photos(self, photos):
+            shown = np.asarray(photos, "float32").mean(axis=(1, 2)) + 1e-3
+            return unit_length(np.pad(shown[:, [0, 2]], ((0, 0), (0, 3))))
+
+    opened = []
+
+    def open_shop(dataset, model):
+        opened.append((dataset, model))
+        return ProductSearch(ByWords(), Catalogue("six", products, photos), **ranking(dataset))
+
+    monkeypatch.setattr(terminal.opening, "open_shop", open_shop)
+    return opened
+
+
+def test_search_shows_a_table(shop):
+    done = call("search", "navy tee", "-k", "2", "--dataset", "some/where", "--model", "m")
+    assert done.exit_code == 0 and shop == [("some/where", "m")]
+    head, *lines = done.output.splitlines()
+    assert head.split() == ["id", "score", "title", "colour", "price"]
+    assert len(lines) == 2 and lines[0].split() == ["3", "1.00", "Navy", "Tee", "Navy", "13.00"]
+
+
+def test_search_by_a_photo_with_filters_gives_json(shop, tmp_path):
+    Image.new("RGB", (90, 120), "blue").save(tmp_path / "blue.png")
+    words = f"search hat --photo {tmp_path}/blue.png --where colour=red --where price=11..12 --json"
+    found = json.loads(call(*words.split()).output)
+    assert [product["title"] for product in found] == ["Red Hat", "Red Bag"]
+    for product in found:
+        assert sum(product["parts"].values()) == pytest.approx(product["score"], abs=2e-3)
+    photo_alone = call("search", "--photo", f"{tmp_path}/blue.png", "-k", "1").output
+    assert "Navy" in photo_alone
+    one = json.loads(call("search", "hat", "--where", "price=12", "--json").output)
+    assert [product["id"] for product in one] == ["2"]
+    several = call("search", "hat", "--where", "colour=red", "--where", "colour=navy").output
+    assert len(several.splitlines()) == 7
+    assert (
+        call("search", "hat", "--where", "price=90..").output == "No product passes the filters.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "nothing to search by: give words in quotes, or --photo FILE"),
+        (["xylophone"], "no word of 'xylophone' occurs"),
+        (["hat", "--photo", "none.jpg"], "none.jpg"),
+        (["hat", "--where", "red"], "--where red: give a column and a value, as colour=red"),
+        (["hat", "--where", "colour=rad"], "no product has the colour 'rad': the nearest"),
+        (["hat", "--where", "size=1"], "no column 'size' to filter by"),
+        (["hat", "--where", "price=low"], "the column holds numbers; give one, or a range"),
+        (["hat", "--where", "price=5..1"], "no range of numbers"),
+        (["hat", "--where", "price=1..5", "--where", "price=7"], "give one range"),
+    ],
+)
+def test_a_search_that_cannot_be_answered_says_why(shop, words, message):
+    done = call("search", *words)
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: ") and message in done.output
+
+
+@pytest.mark.slow
+def test_a_search_on_the_terminal_is_quiet(tmp_path):
+    """The answer alone goes to the screen: no line of TensorFlow, no progress once it is built."""
+    command = "from mmtutorial.cli import main; main()"
+    words = [sys.executable, "-c", command, "search", "red tee", "-k", "3"]
+    first = subprocess.run(words, capture_output=True, text=True)
+    again = subprocess.run(words, capture_output=True, text=True)
+    assert first.returncode == again.returncode == 0
+    assert again.stdout == first.stdout and len(again.stdout.splitlines()) == 4
+    assert again.stderr == ""

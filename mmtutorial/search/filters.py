@@ -10,7 +10,7 @@ from mmtutorial import TutorialError
 from mmtutorial.catalogue.cleaning import normalise_title
 
 
-def spelling(value):
+def spelling(value) -> str:
     """The form in which filters compare a value: case, spaces and letter forms do not count.
 
     >>> spelling("  Navy  BLUE ")
@@ -23,7 +23,9 @@ def spelling(value):
     return normalise_title("".join(c if c.isprintable() else " " for c in str(value)))
 
 
-def read_filters(where, columns, numeric):
+def read_filters(
+    where: Mapping | None, columns: Iterable[str], numeric: Iterable[str]
+) -> tuple[dict, dict]:
     """The filters of ``where`` (see ``ProductSearch.search``), checked: ``ranges`` and ``values``.
 
     ``columns`` are the names that can be filtered by, ``numeric`` those of them that hold numbers.
@@ -80,7 +82,7 @@ def _values(column, wanted):
     return {spelling(one): one for one in each_wanted}
 
 
-def unknown_value(column, value, names):
+def unknown_value(column: str, value, names: Iterable) -> TutorialError:
     """The ``TutorialError`` for a value that no product has: it names the nearest there are.
 
     ``names``: the values of the column, the commonest first.

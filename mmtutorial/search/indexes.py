@@ -31,7 +31,7 @@ class InvertedFile:
     [[0, 1, -1]]
     """
 
-    def __init__(self, gallery, cells, probes=1, seed=0):
+    def __init__(self, gallery: np.ndarray, cells: int, probes: int = 1, seed: int = 0):
         from sklearn.cluster import KMeans
 
         gallery = _checked(gallery, "gallery")
@@ -49,7 +49,7 @@ class InvertedFile:
         self.vectors = gallery[self.rows]  # so that a list is read in one piece
         self.probes = probes
 
-    def search(self, queries, k):
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The ``k`` nearest rows of the ``probes`` nearest cells, for ``(n_queries, dim)``."""
         queries = _checked(queries, "query")
         check_k(k, len(self.rows))
@@ -70,7 +70,7 @@ class InvertedFile:
         return rows, scores
 
 
-def nearest_centre(vectors, centres, block=8192):
+def nearest_centre(vectors: np.ndarray, centres: np.ndarray, block: int = 8192) -> np.ndarray:
     """The number of the centre with the highest dot product, ``(n,)``; by blocks of rows.
 
     >>> nearest_centre(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[1, 0], [0, 1]])).tolist()
@@ -121,7 +121,14 @@ class FaissIndex:
     [[0, 1]]
     """
 
-    def __init__(self, name, gallery, effort=None, cells=None, bytes=16):
+    def __init__(
+        self,
+        name: str,
+        gallery: np.ndarray,
+        effort: int | None = None,
+        cells: int | None = None,
+        bytes: int = 16,
+    ):
         faiss = _import_faiss()
         if name not in FAISS_INDEXES:
             raise TutorialError(
@@ -147,7 +154,7 @@ class FaissIndex:
         if effort is not None:
             self.set_effort(effort)
 
-    def set_effort(self, effort):
+    def set_effort(self, effort: int) -> "FaissIndex":
         """Turn the knob; returns the index. Raises ``TutorialError`` where it has none."""
         if self.knob is None or effort < 1:
             raise TutorialError(
@@ -157,19 +164,21 @@ class FaissIndex:
         _import_faiss().ParameterSpace().set_index_parameter(self.index, self.knob, effort)
         return self
 
-    def search(self, queries, k):
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The ``k`` nearest rows and their scores, for ``(n_queries, dim)`` float."""
         queries = _checked(queries, "query")
         check_k(k, self.index.ntotal)
         scores, rows = self.index.search(queries, k)  # FAISS returns them the other way round
         return rows, np.where(rows < 0, -np.inf, scores).astype("float32")
 
-    def bytes(self):
+    def bytes(self) -> int:
         """How much the index takes, in bytes: its size on disk."""
         return len(_import_faiss().serialize_index(self.index))
 
 
-def rerank(queries, gallery, rows, k):
+def rerank(
+    queries: np.ndarray, gallery: np.ndarray, rows: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` best of each query's candidates by their exact scores. Defined in lesson 11.
 
     ``rows``: ``(n_queries, m)`` int64, m ≥ k rows of the gallery (-1: none), from an index that
@@ -189,7 +198,7 @@ def rerank(queries, gallery, rows, k):
     return np.take_along_axis(rows, best, axis=1), scores
 
 
-def recall_against(rows, exact):
+def recall_against(rows: np.ndarray, exact: np.ndarray) -> np.ndarray:
     """How much of the exact answer was found, one share a query: ``(n_queries,)``.
 
     ``rows``, ``exact``: ``(n_queries, k)`` rows of the gallery, of the index and of an exact

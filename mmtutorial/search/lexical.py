@@ -7,6 +7,7 @@ Both indexes have one face: ``fit(titles)`` on the titles of the gallery, ``scor
 """
 
 import warnings
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -18,10 +19,12 @@ from mmtutorial.metrics.top_k import check_k, id_ranks, select_top
 class _Lexical:
     """What both indexes share: the ranking."""
 
-    def __init__(self, split=words):
+    def __init__(self, split: Callable[[str], list[str]] = words):
         self.split = split
 
-    def top_k(self, queries, k, ids):
+    def top_k(
+        self, queries: Iterable[str], k: int, ids: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The ``k`` best products for each query, as ``top_k.top_k`` gives them.
 
         ``ids``: the product ids in the order of the titles; among equal scores, which are many
@@ -63,7 +66,7 @@ class TfIdf(_Lexical):
     array([[0.  , 0.56, 0.56]], dtype=float32)
     """
 
-    def fit(self, titles):
+    def fit(self, titles: Iterable[str]) -> "TfIdf":
         """Index the titles of the gallery; returns the index."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -73,7 +76,7 @@ class TfIdf(_Lexical):
         self.vectors = self.vectorizer.fit_transform(titles)  # (n_products, n_terms), sparse
         return self
 
-    def scores(self, queries):
+    def scores(self, queries: Iterable[str]) -> np.ndarray:
         """Cosines from 0 to 1, ``(n_queries, n_products) float32``."""
         return (self.vectorizer.transform(list(queries)) @ self.vectors.T).toarray()
 
@@ -92,13 +95,13 @@ class Bm25(_Lexical):
     array([[0.19, 0.58, 0.  ]], dtype=float32)
     """
 
-    def __init__(self, split=words, k1=1.5, b=0.75):
+    def __init__(self, split: Callable[[str], list[str]] = words, k1: float = 1.5, b: float = 0.75):
         if k1 < 0 or not 0 <= b <= 1:
             raise TutorialError(f"k1={k1}, b={b}: k1 is at least 0, b a share from 0 to 1")
         super().__init__(split)
         self.k1, self.b = k1, b
 
-    def fit(self, titles):
+    def fit(self, titles: Iterable[str]) -> "Bm25":
         """Index the titles of the gallery; returns the index."""
         bm25s = _import_bm25s()
         titles = list(titles)
@@ -108,8 +111,9 @@ class Bm25(_Lexical):
         self.index.index([list(self.split(title)) for title in titles], show_progress=False)
         return self
 
-    def scores(self, queries):
+    def scores(self, queries: Iterable[str]) -> np.ndarray:
         """Scores from 0 up, ``(n_queries, n_products) float32``; 0 where no term is shared."""
+        queries = list(queries)
         found = np.zeros((len(queries), self.size), dtype="float32")
         for row, query in enumerate(queries):
             terms = self.index.get_tokens_ids(list(self.split(query)))

@@ -499,6 +499,17 @@ class ProductSearch:
             lists[name] = scores
         return lists or {"vectors": None}  # words alone were to rank, and there are none
 
+    def score_lists(self, query: Query) -> dict[str, np.ndarray]:
+        """What each scorer says of every product: name → ``(n_products,)``; none of the silent.
+
+        For choosing weights; they are not on one scale yet. From lesson 24.
+        """
+        rows = np.arange(len(self.gallery))
+        return {
+            name: self._cosines(query.vector, rows) if scores is None else scores
+            for name, scores in self._lists(query).items()
+        }
+
     def _cosines(self, vector, rows):
         few = len(rows) < len(self.gallery) / 4
         gallery = self.gallery[rows] if few else self.gallery

@@ -2,8 +2,10 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from mmtutorial.catalogue.attribute_reader import joined, read_values
 from mmtutorial.encoders.tokenisers import chinese_words, words
@@ -16,7 +18,9 @@ FUNCTION_WORDS = frozenset(  # they say nothing about a product, whatever is spe
 )
 
 
-def associated_terms(left, right, sure, least=3):
+def associated_terms(
+    left: Sequence[Sequence[str]], right: Sequence[Sequence[str]], sure: float, least: int = 3
+) -> dict[str, str]:
     """For each term of ``left`` the term of ``right`` that goes with it: a dict.
 
     ``left``, ``right``: for each product, its terms. The partner is the one with the highest
@@ -48,7 +52,7 @@ class QueryReader:
     two titles are each other's translation, and that is all the dictionary there is.
     """
 
-    def __init__(self, table):
+    def __init__(self, table: pd.DataFrame):
         columns = [column for column in QUERY_ATTRIBUTES if column in table]
         titles = [title.casefold().split() for title in table["title"]]
         self.known = Counter(word for title in table["title"] for word in words(title))
@@ -66,7 +70,7 @@ class QueryReader:
             chinese = [chinese_words(title) for title in table["title_zh"]]
             self.english = associated_terms(chinese, titles, sure=0.3)
 
-    def attributes(self, query):
+    def attributes(self, query: str) -> list[tuple[str, str]]:
         """The attribute values that a query names: ``[(column, value), …]`` in their order."""
         return list(dict.fromkeys(named for _, named in self._read(query) if named))
 
@@ -89,14 +93,14 @@ class QueryReader:
             return None
         return named
 
-    def translated(self, query):
+    def translated(self, query: str) -> str:
         """A query with Chinese in it, in the words of the English titles; any other as it is."""
         if not self.english or not re.search(CHINESE_LETTER, query):
             return query
         english = [self.english.get(word, word) for word in chinese_words(query)]
         return " ".join(dict.fromkeys(english))  # T恤 is cut in two, both a t-shirt
 
-    def unknown(self, query):
+    def unknown(self, query: str) -> dict[str, str]:
         """The words of a query that no title and no attribute's value has: word → the one meant.
 
         The one meant is the title word with the fewest edits, the commonest of several; "" where

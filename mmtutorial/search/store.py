@@ -13,9 +13,11 @@ import re
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from mmtutorial import TutorialError
 from mmtutorial.arguments import check_whole
@@ -52,7 +54,14 @@ class VectorStore:
         its name, or the collection is there with other attributes or another width.
     """
 
-    def __init__(self, address, dim, attributes=(), name="products", token=""):
+    def __init__(
+        self,
+        address: str | Path,
+        dim: int,
+        attributes: Sequence[str] = (),
+        name: str = "products",
+        token: str = "",
+    ):
         check_whole(dim=dim)
         for each in (name, *attributes):
             if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,254}", str(each)):
@@ -126,7 +135,9 @@ class VectorStore:
                 "another name"
             )
 
-    def add(self, ids, vectors, table=None):
+    def add(
+        self, ids: Iterable[str], vectors: np.ndarray, table: pd.DataFrame | None = None
+    ) -> None:
         """Put new products in: n ids, ``(n, dim)`` vectors, and a table of n rows.
 
         The table has a column for each attribute and, if there is one, ``price`` (NaN where it is
@@ -157,7 +168,9 @@ class VectorStore:
                     ) from fault
                 raise
 
-    def update(self, ids, vectors, table=None):
+    def update(
+        self, ids: Iterable[str], vectors: np.ndarray, table: pd.DataFrame | None = None
+    ) -> None:
         """Replace products by what is given, as in ``add``; all of them must be there."""
         rows = self._rows(ids, vectors, table)
         with _WRITING:
@@ -165,14 +178,20 @@ class VectorStore:
             self._seen.clear()  # a value may have gone with the product that had it
             self._write(rows)
 
-    def delete(self, ids):
+    def delete(self, ids: Iterable[str]) -> None:
         """Take products out; all of them must be there."""
         ids = [str(each) for each in ids]
         with _WRITING:
             self._all_there(ids)
             self._take_out(ids)
 
-    def search(self, queries, k, where=None, price=None):
+    def search(
+        self,
+        queries: np.ndarray,
+        k: int,
+        where: Mapping | None = None,
+        price: tuple | None = None,
+    ) -> list[dict[str, float]]:
         """The ``k`` products nearest to each query among those that pass the filters.
 
         Parameters
@@ -200,7 +219,7 @@ class VectorStore:
         count = self._ask("query", filter="", output_fields=["count(*)"])
         return int(count[0]["count(*)"])
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the address: another process may now open the file."""
         self.client.close()
         if self.file and self.file in _OPEN:

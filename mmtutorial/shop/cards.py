@@ -13,7 +13,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from PIL import Image
 
-from mmtutorial.shop.language import ENGLISH, say
+from mmtutorial.shop.language import ENGLISH, SAYS, say
 
 
 @cache
@@ -61,13 +61,20 @@ def why_found(
 ) -> str:
     """Why a product was found, as a ``<details>``: parts of its score, attributes that agree.
 
-    ``parts`` has ``photo`` and ``title``, which add up to ``score``; ``attributes`` are those
-    asked for, ``[(column, value), …]``.
+    ``parts``: name → what it gives; they add up to ``score``, as ``ProductSearch.find`` returns
+    them. ``attributes`` are those asked for, ``[(column, value), …]``.
     """
+    names = {name: spoken_part(name, language) for name in parts}
     widths = {name: 100 * max(0, min(1, part)) for name, part in parts.items()}
     signs = [_sign(product[column], value, language) for column, value in attributes]
     return render(
-        "why.html", score=score, parts=parts, widths=widths, signs=signs, language=language
+        "why.html",
+        score=score,
+        parts=parts,
+        names=names,
+        widths=widths,
+        signs=signs,
+        language=language,
     )
 
 
@@ -78,3 +85,8 @@ def _sign(has, value, language):
     if has.casefold() == value.casefold():
         return "yes", "✓", value
     return "no", "✗", say("other", language, has=has, value=value)
+
+
+def spoken_part(name: str, language: int = ENGLISH) -> str:
+    """What a part of a score is called; an own scorer has the name that it gave itself."""
+    return say(f"its {name}", language) if f"its {name}" in SAYS else name

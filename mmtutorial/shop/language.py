@@ -42,6 +42,13 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     "why": ("Why?", "为什么？"),
     "its photo": ("its photo", "照片"),
     "its title": ("its title", "标题"),
+    "its bm25": ("its words", "用词"),
+    "its attributes": ("its attributes", "属性"),
+    "its vectors": ("its photo and title", "照片和标题"),
+    "ranked by": (
+        "Each product is ranked by {how}. What has nothing to say about a query is left out.",
+        "商品排序依据：{how}。与查询无关的部分不计入。",
+    ),
     "not given": ("{value}? not given", "{value}？未注明"),
     "other": ("{has}, not {value}", "{has}，不是 {value}"),
     "all products": ("All products", "全部商品"),

@@ -24,6 +24,19 @@ MODEL = {
     "text_encoder": "lstm",
 }
 MODEL_OF = {"fashion": {"epochs": 4, "batch_size": 256}}  # dataset → what differs from MODEL
+# What products are ranked by, and the weights that lesson 24 found on its tuning queries.
+SCORERS = ("vectors", "bm25", "attributes")
+WEIGHTS = (0.4, 0.4, 0.2)
+WEIGHTS_OF = {}  # dataset → where it found others
+
+
+def ranking(dataset: str) -> dict:
+    """How the shop over a catalogue ranks: ``scorers`` and ``weights`` of ``ProductSearch``.
+
+    >>> ranking("some/where")["scorers"]
+    ('vectors', 'bm25', 'attributes')
+    """
+    return {"scorers": SCORERS, "weights": WEIGHTS_OF.get(dataset, WEIGHTS)}
 
 
 def open_shop(dataset="demo", model=None):
@@ -63,13 +76,14 @@ def _retriever(catalogue, dataset, model):
 
 
 def load(dataset, home, model=None):
-    """The ``ProductSearch`` that ``build`` left in ``home``."""
+    """The ``ProductSearch`` that ``build`` left in ``home``; it ranks as ``ranking`` says."""
     from mmtutorial.search.product_search import ProductSearch
 
     load_retriever = None  # the usual one
     if model is not None:
         from mmtutorial.matching.attribute_retriever import load_model as load_retriever
     try:
-        return ProductSearch.load(home, load_catalogue(dataset).cleaned(), load_retriever)
+        catalogue = load_catalogue(dataset).cleaned()
+        return ProductSearch.load(home, catalogue, load_retriever, **ranking(dataset))
     except DamagedFile as fault:
         raise TutorialError(f"remove the folder {home} and start again: {fault}") from fault

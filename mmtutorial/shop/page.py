@@ -31,8 +31,9 @@ from ipywidgets import (
 
 from mmtutorial import TutorialError
 from mmtutorial.encoders.tokenisers import words
-from mmtutorial.search.query_reader import QUERY_ATTRIBUTES, QueryReader
-from mmtutorial.shop.cards import card, picture, why_found
+from mmtutorial.search.query_reader import QUERY_ATTRIBUTES
+from mmtutorial.search.scorers import Query
+from mmtutorial.shop.cards import card, picture, spoken_part, why_found
 from mmtutorial.shop.language import CHINESE, ENGLISH, Said, say
 from mmtutorial.shop.uploads import MAX_BYTES, read_upload
 
@@ -48,7 +49,7 @@ class SearchPage(VBox):
         super().__init__()
         self.shop, self.per_page = shop, per_page
         self.table, self.photos = shop.catalogue.table, shop.catalogue.photos
-        self.reader = QueryReader(self.table)
+        self.reader = shop.reader
         self.photo = None  # the visitor's, (80, 60, 3) uint8
         self.like = None  # the row of the product that similar ones are shown of
         self.asked = []  # the attributes read in the query
@@ -71,6 +72,7 @@ class SearchPage(VBox):
         slide = [ends[0], self.slider, ends[1]]
         self.mixing = _box("mixing", [self.thumb, _box("slide", slide), self.remove])
         self.message, self.heading, self.place, self.name = HTML(), HTML(), HTML(), HTML()
+        self.ranking = HTML()
         self.language = ToggleButtons(
             options=[("English", "title"), ("中文", "title_zh")], layout=_AUTO
         )
@@ -92,6 +94,7 @@ class SearchPage(VBox):
             _box("heading", [self.back, self.heading, self.narrow]),
             _box("grid", self.cards),
             _box("pages", [self.earlier, self.place, self.later]),
+            _box("ranking", [self.ranking]),
         ]
         self.children = [
             HTML(f"<style>{STYLE}</style>"),
@@ -161,6 +164,7 @@ class SearchPage(VBox):
             end.value = self.says(key)
         name = html.escape(self.says("shop", name=self.shop.catalogue.name))
         self.name.value = f"<h1>{name}</h1>"
+        self.ranking.value = f'<p class="note">{html.escape(self._ranked_by())}</p>'
         for column, menu in self.filters.items():
             self._fill(column, menu.value)
         (self.add_class if self._language() == CHINESE else self.remove_class)("zh")
@@ -180,6 +184,15 @@ class SearchPage(VBox):
             note = self.says("commonest", name=name, most=MOST_VALUES, total=len(counts))
         self.notes[column].value = f'<span class="note">{html.escape(note)}</span>' if note else ""
 
+    def _ranked_by(self):
+        """One sentence: what products are ranked by, and how much each of it counts."""
+        weights = {name: weight for name, weight in self.shop.weights.items() if weight}
+        counted = (
+            f"{spoken_part(name, self._language())} ({weight / sum(weights.values()):.0%})"
+            for name, weight in weights.items()
+        )
+        return self.says("ranked by", how=", ".join(counted))
+
     def _language(self):
         return CHINESE if self.language.value == "title_zh" else ENGLISH
 
@@ -190,8 +203,7 @@ class SearchPage(VBox):
     def _warm_up(self):
         """Call the model once: the first call compiles it, and no visitor should wait for that."""
         some = next((word for word in self.reader.known if self._knows(word)), None)
-        query = self.shop.embed_query(some, self.photos[0])
-        self.shop.parts(query, range(min(self.per_page, len(self.table))))
+        self.shop.find(self.shop.query(some, self.photos[0]), self.per_page)
 
     def _knows(self, text):
         return bool(self.shop.retriever.vocabulary.known_words(text))
@@ -283,27 +295,26 @@ class SearchPage(VBox):
         self.page = max(1, min(page, -(-total // self.per_page)))
         query, head = None, {"text": self.says("all products")}
         if self.like is not None:
-            product, query = self.table.iloc[self.like], shop.gallery[self.like]
+            product, query = self.table.iloc[self.like], Query(shop.gallery[self.like])
             self.asked = [
                 (column, product[column]) for column in QUERY_ATTRIBUTES if product.get(column)
             ]
-            found = shop.similar(self.like, self.per_page, where, self.page)
             head["text"] = self.says("similar to", title=f"“{self._title(product)}”")
             head["before"] = picture(self.photos[self.like])
         elif text or self.photo is not None:
             query, head = self._read(text)
-            found = shop.nearest(query, self.per_page, where, self.page)
         else:
             self._say(self.says("hint"), "hint")
             rows = fits[self.per_page * (self.page - 1) :][: self.per_page]
             found = self.table.iloc[rows].assign(row=rows)
+        if query is not None:
+            found, parts = shop.find(query, self.per_page, where, self.page, without=self.like)
         products = [product for _, product in found.iterrows()]
         whys = [""] * len(products)
         if query is not None:
-            parts = shop.parts(query, found["row"]).to_dict("records")
             whys = [
                 why_found(product, product["score"], part, self.asked, self._language())
-                for product, part in zip(products, parts, strict=True)
+                for product, part in zip(products, parts.to_dict("records"), strict=True)
             ]
         if not total:
             self._say(self.says("none passes"))
@@ -313,7 +324,7 @@ class SearchPage(VBox):
         self._hide(self.narrow, not can_narrow)
 
     def _read(self, text):
-        """The query vector for the words and the photo, and the heading: what was read in them."""
+        """The query of the words and the photo, and the heading: what was read in them."""
         if len(text) > LONGEST_QUERY:
             raise Said("too long", length=len(text), most=LONGEST_QUERY)
         asked = self.reader.translated(text)
@@ -330,7 +341,7 @@ class SearchPage(VBox):
         head = {"text": self.says("results", what=self._what(text)), "attributes": self.asked}
         if asked != text:
             head["note"] = self.says("read as", words=asked)
-        return self.shop.embed_query(asked or None, self.photo, self.slider.value), head
+        return self.shop.query(asked or None, self.photo, self.slider.value), head
 
     def _title(self, product):
         return product[self.language.value] or product["title"]
@@ -417,7 +428,8 @@ def _box(name, children):
 def make(shop, per_page=12):
     """The search page for a ``ProductSearch``: show it in a cell.
 
-    Any retriever with the face of ``retriever.Retriever`` does (``embed_photos``,
+    It ranks by what the search was made with, and says so below the products. Any retriever with
+    the face of ``retriever.Retriever`` does (``embed_photos``,
     ``embed_texts``, ``vocabulary.known_words``), such as an ``AttributeRetriever``.
     """
     return SearchPage(shop, per_page)

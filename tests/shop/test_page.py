@@ -87,6 +87,14 @@ def page(shop):
     return make(shop, per_page=5)
 
 
+@pytest.fixture
+def ranked(shop):
+    """The page of the same shop, ranked as ``mmtutorial app`` ranks."""
+    found = (shop.photo_vectors, shop.title_vectors)
+    by_all = ProductSearch(shop.retriever, shop.catalogue, vectors=found, **opening.ranking("demo"))
+    return make(by_all, per_page=5)
+
+
 def said(page):
     return re.sub("<[^>]*>", "", page.message.value)
 
@@ -247,6 +255,44 @@ def test_a_search_shows_the_best_first_and_says_why(page):
     assert "✓ Green" in face and "✗ Tshirts, not Handbags" in face
     score, photo, title = (float(number) for number in re.findall(r">(-?\d\.\d\d)<", face))
     assert abs(photo + title - score) < 0.015
+
+
+def test_why_shows_what_each_scorer_gives_and_the_page_what_it_ranks_by(page, ranked):
+    assert "ranked by its photo and title (100%)" in page.ranking.value
+    shares = [f"({weight / sum(opening.WEIGHTS):.0%})" for weight in opening.WEIGHTS]
+    by = ("its photo and title", "its words", "its attributes")
+    said = ", ".join(f"{name} {share}" for name, share in zip(by, shares, strict=True))
+    assert f"ranked by {said}" in ranked.ranking.value
+    ask(ranked, "green bag")
+    assert shown(ranked)[:4] == ["Acme Green Bag"] * 4
+    face = ranked.cards[4].face.value
+    score, *parts = (float(number) for number in re.findall(r">(-?\d\.\d\d)<", face))
+    assert len(parts) == 4 and abs(sum(parts) - score) < 0.025
+    assert [name for name in re.findall(r'class="(\w+)-part"', face)] == [
+        "photo", "title", "bm25", "attributes",
+    ]  # fmt: skip
+    assert "✓ Green" in face and "✗ Tshirts, not Handbags" in face
+    ranked.language.value = "title_zh"
+    assert "排序依据：照片和标题" in ranked.ranking.value and "用词" in ranked.cards[0].face.value
+    ask(ranked, "")
+    send(ranked, encoded(colour=(0, 255, 0)))  # a photo has no words: vectors alone
+    assert re.findall(r'class="(\w+)-part"', ranked.cards[0].face.value) == ["photo", "title"]
+
+
+def test_an_own_scorer_stands_on_the_card_by_its_name(shop):
+    class New:
+        name = "new <b>"
+
+        def scores(self, query):
+            return np.arange(len(shop.gallery))
+
+    own = ProductSearch(shop.retriever, shop.catalogue, scorers=("vectors", New()))
+    page = make(own, per_page=5)
+    ask(page, "green bag")
+    assert (
+        "new &lt;b&gt;" in page.cards[0].face.value and 'class="part"' in page.cards[0].face.value
+    )
+    assert "new &lt;b&gt; (50%)" in page.ranking.value
 
 
 @pytest.mark.parametrize(
@@ -581,6 +627,8 @@ def test_another_model_can_be_put_in_and_is_embedded_once(own, tmp_path, monkeyp
     assert opening.build(str(own), str(tmp_path / "m")) == home
     shop = opening.load(str(own), str(home), str(tmp_path / "m"))
     assert isinstance(shop.retriever, attribute_retriever.AttributeRetriever)
+    assert tuple(shop.scorers) == opening.SCORERS
+    assert tuple(shop.weights.values()) == opening.WEIGHTS
     page = make(shop)
     ask(page, "red bars")
     assert len(shown(page)) == 12 and page.asked == [("colour", "Red")]
