@@ -4,7 +4,7 @@ Lesson 06's dual encoder with more of everything, as far as two CPU cores go: a 
 encoder that sees fine detail, a text encoder that reads words, their n-grams and their order;
 next to the contrastive loss each half also names the brand, the article type, the colour and the
 gender, and learns which photos a bare attribute value ("Navy Blue") asks for. The weights are
-averaged over time. ``train_attributes`` trains one, ``load_model`` reads one.
+averaged over time. ``train_attributes`` trains one, ``retriever.load`` reads one.
 """
 
 import keras
@@ -20,7 +20,7 @@ from mmtutorial.matching.contrastive import DualEncoder, contrastive_loss
 from mmtutorial.matching.training import RANGES
 
 PHRASE_WEIGHT = 0.3  # of the loss that asks for photos and titles by one attribute value
-TEXT_HEADS = 0.3  # the text's heads count so much less: reading is easier than seeing
+TEXT_HEADS = 0.3  # weight of the text's heads: reading a brand in a title is easier than seeing it
 
 SETTINGS = {
     "epochs": 28,
@@ -184,8 +184,8 @@ def phrase_loss(phrases, products, asked, values, scale):
     ``phrases``: ``(n, dim)``, ``products``: ``(batch, dim)``, unit rows; ``asked``: ``(n,)`` the
     value number of each phrase; ``values``: ``(batch, attributes)``, those of the products; -1
     is no value, and a phrase of none does not count. The target mass is shared by all products
-    that bear the value (Khosla et al. 2020, arXiv:2004.11362, eq. 2). Returns a scalar in nats,
-    above what sharing costs.
+    that bear the value (Khosla et al. 2020, arXiv:2004.11362, eq. 2). Returns a scalar in nats:
+    the cross-entropy minus its smallest possible value, the entropy of the target.
     """
     logits = scale * ops.matmul(phrases, ops.transpose(products))  # (n, batch)
     fits = ops.cast(ops.any(asked[:, None, None] == values[None], axis=-1), "float32")

@@ -193,7 +193,7 @@ class SearchPage(VBox):
         self.shop.parts(query, range(min(self.per_page, len(self.table))))
 
     def _knows(self, text):
-        return bool(self.shop.retriever.vocabulary.known_words(text))
+        return bool(self.shop.retriever.tokeniser.known_words(text))
 
     # What visitors do
 
@@ -417,7 +417,7 @@ def make(shop, per_page=12):
     """The search page for a ``ProductSearch``: show it in a cell.
 
     Any retriever with the face of ``retriever.Retriever`` does (``embed_photos``,
-    ``embed_texts``, ``vocabulary.known_words``), such as an ``AttributeRetriever``.
+    ``embed_texts``, ``tokeniser.known_words``), such as an ``AttributeRetriever``.
     """
     return SearchPage(shop, per_page)
 

@@ -70,13 +70,13 @@ def test_widths_that_differ_are_named():
 class ByColour:
     """A retriever whose space one can read: the share of red, green and blue."""
 
-    vocabulary = Vocabulary(["red", "green", "blue"])
+    tokeniser = Vocabulary(["red", "green", "blue"])
 
     def embed_photos(self, photos):
         return unit_length(np.asarray(photos, "float32").mean(axis=(1, 2)) + 1e-3)
 
     def embed_texts(self, texts):
-        return unit_length([[word in text for word in self.vocabulary.words] for text in texts])
+        return unit_length([[word in text for word in self.tokeniser.words] for text in texts])
 
 
 @pytest.fixture(scope="module")
