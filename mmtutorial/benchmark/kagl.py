@@ -27,9 +27,9 @@ from mmtutorial.catalogue.cleaning import normalise_title
 from mmtutorial.catalogue.reading import read_queries
 from mmtutorial.files import writing
 from mmtutorial.matching.attribute_encoder import SETTINGS
-from mmtutorial.matching.attribute_fusion import fuse_scores
-from mmtutorial.matching.attribute_retriever import fingerprints, load_model
+from mmtutorial.matching.attribute_retriever import fingerprints, fuse_scores
 from mmtutorial.matching.attribute_training import train_attributes
+from mmtutorial.matching.retriever import load
 from mmtutorial.metrics.evaluation import evaluate_ranking
 from mmtutorial.metrics.measures import chance
 from mmtutorial.metrics.runs import run_from_top_k, strictly_falling, write_qrels, write_run
@@ -87,7 +87,7 @@ def run(products, qrels, output, model=None, profile="quick", photo_weight=PHOTO
     qrels : a JSON file, ``{query: {product id: grade}}``
     output : folder for ``metrics.json``, ``run.trec``, ``run-cosine.trec``, ``qrels.trec`` and,
         where the model was trained here, ``model/``
-    model : a name or a folder, as ``load_model`` takes; None trains one without the queries'
+    model : a name or a folder, as ``retriever.load`` takes; None trains one without the queries'
         products, their title twins and their photo twins
     profile : "quick" trains a small model for minutes, "full" the strongest that we know, for hours
     photo_weight : share of the photo in a product's vector, for the attribute tasks
@@ -109,7 +109,7 @@ def run(products, qrels, output, model=None, profile="quick", photo_weight=PHOTO
             parts.train.cleaned(), parts.validation.cleaned(), settings, catalogue.name
         )
     else:
-        retriever = load_model(model)
+        retriever = load(model)
     refuse_leaks(retriever, parts.test)
     trained = time.time()
     with writing(output, ELSEWHERE):
@@ -208,7 +208,7 @@ def refuse_leaks(retriever, kept_out):
 
 def evaluate(retriever, catalogue, parts, output, photo_weight=PHOTO_WEIGHT):
     """All tasks; writes the runs into ``output`` and returns what was measured."""
-    products = retriever.predict_photos(catalogue.photos)
+    products = retriever.attributes_of_photos(catalogue.photos)
     ids = catalogue.table["id"].to_numpy()
     texts = list(catalogue.queries)
     siblings = with_sibling(texts, parts)
@@ -251,7 +251,7 @@ def best_hits(retriever, texts, products, ids, fusion, depth=DEPTH, block=100):
     """
     places, found = id_ranks(ids), []
     for start in range(0, len(texts), block):
-        queries = retriever.predict_texts(texts[start : start + block])
+        queries = retriever.attributes_of_texts(texts[start : start + block])
         scores = fuse_scores(retriever.score_parts(queries, products, fusion), fusion)
         found.append(select_top(scores, min(depth, len(ids)), places))
     rows, scores = zip(*found, strict=True)

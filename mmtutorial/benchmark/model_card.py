@@ -63,9 +63,9 @@ photo of 80 × 60 pixels or a title in, a vector of {dim} dimensions out; and wh
 article type, colour and gender, for a late fusion.
 
 ```python
-from mmtutorial.matching.attribute_retriever import load_model
+from mmtutorial.matching.retriever import load
 
-retriever = load_model("{folder}")
+retriever = load("{folder}")
 ```
 
 ## Data

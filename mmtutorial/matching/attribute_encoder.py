@@ -4,7 +4,7 @@ Lesson 06's dual encoder with more of everything, as far as two CPU cores go: a 
 encoder that sees fine detail, a text encoder that reads words, their n-grams and their order;
 next to the contrastive loss each half also names the brand, the article type, the colour and the
 gender, and learns which photos a bare attribute value ("Navy Blue") asks for. The weights are
-averaged over time. ``train_attributes`` trains one, ``load_model`` reads one.
+averaged over time. ``train_attributes`` trains one, ``retriever.load`` reads one.
 """
 
 import keras

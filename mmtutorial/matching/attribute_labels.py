@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from mmtutorial.catalogue.groups import title_groups
+from mmtutorial.matching.training import Batches
 
 HEADS = {"brand": 0.7, "article_type": 0.3, "colour": 0.3, "gender": 0.3}  # → weight in the loss
 PHRASES = (*HEADS, "category", "subcategory", "season", "usage")  # attributes to be asked for
@@ -48,67 +49,73 @@ class Labels:
         return np.array(columns, dtype="int32").T
 
 
-class LabelledBatches:
+class LabelledBatches(Batches):
     """Batches for ``AttributeDualEncoder``: augmented photos, titles, labels, phrases.
 
-    What a batch holds depends on the seed, the epoch and its number alone, so that a resumed
-    training sees what an uninterrupted one would have seen. An epoch is ``steps`` batches.
+    What a batch holds depends on the seed, the epoch and its number alone. An epoch is ``steps``
+    batches. Before the epoch ``all_from`` it draws from the first ``first`` products alone, then
+    from all.
     """
 
     def __init__(
-        self, catalogue, tokeniser, labels, batch_size, steps, seed=0, n_phrases=64, without=()
-    ):
-        self.photos = catalogue.photos
+        self, catalogue, tokeniser, labels, batch_size, steps, seed=0, n_phrases=64, without=(),
+        first=0, all_from=0,
+    ):  # fmt: skip
+        self.steps, self.n_phrases = steps, n_phrases
+        self.first, self.all_from = first, all_from
         self.augment = augment if "augmentation" not in without else lambda photos, rng: photos
-        self.tokens = tokeniser.encode(catalogue.table["title"])
         twins = "title twins" not in without
         groups = title_groups(catalogue) if twins else np.arange(len(catalogue))
-        self.groups = groups.astype("int32")
-        self.classes = labels.class_numbers(catalogue.table)
         self.values = labels.value_numbers(catalogue.table)
         values = [value for _, value in labels.phrases]
         self.phrases = tokeniser.encode([*values, ""])  # number -1, nothing known, is the last
-        self.batch_size, self.steps, self.seed, self.n_phrases = batch_size, steps, seed, n_phrases
-        self.set_epoch(0, np.arange(len(catalogue)))
+        x = {"photo": catalogue.photos, "tokens": tokeniser.encode(catalogue.table["title"])}
+        y = {
+            "group": groups.astype("int32"),
+            "classes": labels.class_numbers(catalogue.table),
+            "values": self.values,
+        }
+        super().__init__(x, y, batch_size, seed)
 
-    def set_epoch(self, epoch, rows):
-        """Take that epoch's order of the products at ``rows``."""
+    def set_epoch(self, epoch):
+        """Take that epoch's products, in its order."""
         self.epoch = epoch
-        self.order = np.random.default_rng((self.seed, epoch)).permutation(rows)
+        n = self.n if epoch >= self.all_from else self.first
+        self.order = np.random.default_rng((self.seed, epoch)).permutation(n)
 
     def __len__(self):
         return self.steps
 
+    def rows(self, number):
+        """Which products that batch of the epoch holds, ascending: photos lie on the disk so."""
+        return np.sort(super().rows(number))
+
     def __getitem__(self, number):
+        x, y = super().__getitem__(number)
         rng = np.random.default_rng((self.seed, self.epoch, number))
-        rows = np.sort(self.order[number * self.batch_size :][: self.batch_size])
+        rows = self.rows(number)
         spoken = rng.choice(rows, min(self.n_phrases, len(rows)), replace=False)
-        known = self.values[spoken] >= 0  # a value that the product has, whichever
-        columns = (known * rng.random(known.shape)).argmax(axis=1)
+        known = self.values[spoken] >= 0
+        columns = (known * rng.random(known.shape)).argmax(axis=1)  # one known value, by chance
         asked = self.values[spoken, columns]
-        x = {
-            "photo": self.augment(self.photos[rows], rng),
-            "tokens": self.tokens[rows],
-            "phrases": self.phrases[asked],
-        }
-        y = {
-            "group": self.groups[rows],
-            "classes": self.classes[rows],
-            "values": self.values[rows],
-            "phrase": asked,
-        }
-        return x, y
+        x = {"photo": self.augment(x["photo"], rng), "tokens": x["tokens"]}
+        return x | {"phrases": self.phrases[asked]}, y | {"phrase": asked}
 
 
-def augment(photos, rng, most=4):
-    """Each photo mirrored or not, moved by up to ``most`` pixels, half of them with a hole.
+def augment(photos, rng, max_shift=4):
+    """Each photo mirrored or not, moved by up to ``max_shift`` pixels, half of them with a hole.
 
     The colour stays what it is: queries ask for it. ``(n, height, width, 3) uint8`` → the same.
+
+    ``photos.augmenter`` makes Keras layers of the same changes, one at a time, to compare them
+    (lesson 02). This is all of them at once in NumPy, on uint8: it needs no seed in a layer, so
+    that ``rng`` alone decides and a resumed training sees the same photos.
     """
     n, height, width, _ = photos.shape
     mirrored = rng.random(n) < 0.5
-    wide = np.pad(photos, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
-    shifts = rng.integers(0, 2 * most + 1, (n, 2))
+    border = (max_shift, max_shift)
+    wide = np.pad(photos, ((0, 0), border, border, (0, 0)), mode="edge")
+    shifts = rng.integers(0, 2 * max_shift + 1, (n, 2))
     out = np.empty_like(photos)
     for i, (down, across) in enumerate(shifts):
         out[i] = wide[i, down : down + height, across : across + width]

@@ -1,4 +1,8 @@
-"""A trained attribute encoder, to embed and to read photos and texts with (lesson 24)."""
+"""A trained attribute encoder: vectors and attributes of photos and texts, and their late fusion.
+
+Late fusion adds to the cosine of a query and a product how well their attributes agree; its
+weights are chosen on the validation part. Used in lesson 24.
+"""
 
 import hashlib
 import json
@@ -8,8 +12,8 @@ import numpy as np
 from keras import ops
 from scipy.special import softmax
 
-from mmtutorial import TutorialError
 from mmtutorial.catalogue.cleaning import normalise_title
+from mmtutorial.catalogue.groups import title_queries
 from mmtutorial.encoders.tokenisers import from_config
 from mmtutorial.files import (
     DamagedFile,
@@ -21,11 +25,13 @@ from mmtutorial.files import (
     read_json,
 )
 from mmtutorial.matching.attribute_encoder import TitleTokens, build, check_settings
-from mmtutorial.matching.attribute_fusion import fuse_scores
 from mmtutorial.matching.attribute_labels import HEADS, Labels
+from mmtutorial.metrics.evaluation import evaluate_ranking
 from mmtutorial.metrics.similarity import unit_length
-from mmtutorial.paths import ROOT
+from mmtutorial.metrics.top_k import id_ranks, select_top
 
+KIND = "attribute retriever"  # in config.json, for ``retriever.load``
+AGAIN = "fetch the model again, or train it again"
 FORMAT = 1  # of a saved model's folder: raise it when an older one cannot be read any more
 
 CONFIG = {  # what config.json holds
@@ -41,17 +47,17 @@ CONFIG = {  # what config.json holds
 
 
 class AttributeRetriever:
-    """A trained model with its vocabulary and labels: photos and texts in, unit vectors out.
+    """A trained model with its tokeniser and labels: photos and texts in, unit vectors out.
 
-    It has the face of ``retriever.Retriever``, so that ``ProductSearch`` takes it; and
-    ``predict_photos``, ``predict_texts`` and ``fused`` for the late fusion with the attributes.
+    It has the face of ``retriever.Retriever``; and ``attributes_of_photos``,
+    ``attributes_of_texts`` and ``fused`` for the late fusion with the attributes.
     """
 
     def __init__(
-        self, model, vocabulary, labels, settings, fusion=None, trained_on=None, n_products=0,
+        self, model, tokeniser, labels, settings, fusion=None, trained_on=None, n_products=0,
         log=None,
     ):  # fmt: skip
-        self.model, self.vocabulary, self.labels = model, vocabulary, labels
+        self.model, self.tokeniser, self.labels = model, tokeniser, labels
         self.settings = settings
         self.fusion = fusion or {}  # head → λ
         self.trained_on = trained_on or set()  # ``fingerprints`` of its training products
@@ -61,12 +67,12 @@ class AttributeRetriever:
     @classmethod
     def new(cls, train_part, settings):
         """Untrained; vocabulary and labels are fitted on the training part."""
-        vocabulary = TitleTokens.fit(train_part.table["title"])
-        vocabulary.ngrams = "n-grams" not in settings["without"]
+        tokeniser = TitleTokens.fit(train_part.table["title"])
+        tokeniser.ngrams = "n-grams" not in settings["without"]
         labels = Labels.fit(train_part.table)
-        return cls(build(len(vocabulary), labels.classes, settings), vocabulary, labels, settings)
+        return cls(build(len(tokeniser), labels.classes, settings), tokeniser, labels, settings)
 
-    def predict_photos(self, photos, block=64, mirror=True, keys=("vector", *HEADS)):
+    def attributes_of_photos(self, photos, block=64, mirror=True, keys=("vector", *HEADS)):
         """``(n, 80, 60, 3)`` uint8 → ``{"vector": (n, dim), head: (n, classes)}``.
 
         Vectors of unit length, probabilities for the heads, or those of them in ``keys``; each
@@ -82,12 +88,12 @@ class AttributeRetriever:
             found.append(read)
         return _together(found)
 
-    def predict_texts(self, texts, block=256, keys=("vector", *HEADS)):
+    def attributes_of_texts(self, texts, block=256, keys=("vector", *HEADS)):
         """n texts → the same of them; there is nothing to mirror."""
         texts = list(texts)
         found = []
         for start in range(0, len(texts), block):
-            tokens = self.vocabulary.encode(texts[start : start + block])
+            tokens = self.tokeniser.encode(texts[start : start + block])
             found.append(self._read(self.model.text_encoder, tokens, keys))
         return _together(found)
 
@@ -100,16 +106,16 @@ class AttributeRetriever:
 
     def embed_photos(self, photos):
         """``(n, 80, 60, 3)`` uint8 → ``(n, dim)`` float32 of unit length."""
-        return self.predict_photos(photos, keys=("vector",))["vector"]
+        return self.attributes_of_photos(photos, keys=("vector",))["vector"]
 
     def embed_texts(self, texts):
         """n texts → ``(n, dim)`` float32 of unit length."""
-        return self.predict_texts(texts, keys=("vector",))["vector"]
+        return self.attributes_of_texts(texts, keys=("vector",))["vector"]
 
     def score_parts(self, queries, products, heads=tuple(HEADS)):
         """What the scores of the late fusion are added up from, ``(n_queries, n_products)`` each.
 
-        ``queries`` and ``products`` are what ``predict_texts`` and ``predict_photos`` returned.
+        ``queries``: what ``attributes_of_texts`` returned, ``products``: ``attributes_of_photos``.
         ``"cosine"`` is divided by the temperature. That a query and a photo mean the same colour
         has the probability Σ p(c | query) · p(c | photo); ``"colour"`` is its logarithm,
         with a floor: one sure mistake must not rule a product out.
@@ -139,6 +145,7 @@ class AttributeRetriever:
             },
         )
         config = {
+            "kind": KIND,
             "version": FORMAT,
             "settings": self.settings,
             "products": self.n_products,
@@ -146,7 +153,7 @@ class AttributeRetriever:
             "log": self.log,
             "classes": self.labels.classes,
             "phrases": self.labels.phrases,
-            "vocabulary": self.vocabulary.get_config(),
+            "vocabulary": self.tokeniser.get_config(),
         }
         text = json.dumps(config, ensure_ascii=False)
         (folder / "config.json").write_text(text, encoding="utf-8")
@@ -160,47 +167,86 @@ def _together(found):
     return read
 
 
-def load_model(name):
-    """A ``AttributeRetriever`` that ``save`` wrote: by its name in ``models/``, or its folder.
+# Late fusion ------------------------------------------------------------------------------------
 
-    Raises ``TutorialError`` if there is none; the message lists those in ``models/``. Also where
-    a file is damaged, of another version or not finite, the files do not belong together, or the
-    list of what it was trained on is cut.
+
+def fuse_scores(parts, fusion):
+    """The scores out of what ``score_parts`` returned; ``fusion`` is λ of each head."""
+    scores = parts["cosine"].copy()
+    for head, weight in fusion.items():
+        if weight:
+            scores += np.float32(weight) * parts[head]
+    return scores
+
+
+def measure(retriever, asking, gallery):
+    """Each title of ``asking`` against the photos of ``gallery``: R@1, R@10 and MRR@10."""
+    queries = title_queries(asking)
+    photos = retriever.attributes_of_photos(gallery.photos, mirror=False, keys=("vector",))
+    return _measured(retriever.embed_texts(queries) @ photos["vector"].T, queries, gallery)
+
+
+def _measured(scores, queries, gallery):
+    ids = gallery.table["id"]
+    rows, _ = select_top(scores, 10, id_ranks(ids))
+    return evaluate_ranking(queries, ids, rows, metrics=["R@1", "R@10", "MRR@10"]).mean.to_dict()
+
+
+def choose_fusion(retriever, asking, gallery, weights=(0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3)):
+    """λ of each head: the one that serves the titles of ``asking`` best, one head after another.
+
+    Returns what ``measure`` does, without (``plain R@1``, …) and with the chosen ``"fusion"``.
     """
-    shipped = ROOT / "models"
-    folder = next(
-        (each for each in (shipped / name, Path(name)) if (each / "config.json").exists()), None
+    queries = title_queries(asking)
+    products = retriever.attributes_of_photos(gallery.photos, mirror=False)
+    parts = retriever.score_parts(retriever.attributes_of_texts(queries), products)
+
+    def value(fusion):
+        return _measured(fuse_scores(parts, fusion), queries, gallery)
+
+    fusion = dict.fromkeys(HEADS, 0.0)
+    plain = value(fusion)
+    for _ in range(2):  # heads overlap, so each is looked at again
+        for head in HEADS:
+            tried = {weight: value(fusion | {head: weight}) for weight in weights}
+            fusion[head] = max(weights, key=lambda w: tried[w]["R@10"] + tried[w]["MRR@10"])
+    return (
+        {f"plain {name}": number for name, number in plain.items()}
+        | value(fusion)
+        | {"fusion": fusion}
     )
-    if folder is None:
-        known = sorted(file.parent.name for file in shipped.glob("*/config.json"))
-        raise TutorialError(
-            f"no model {str(name)!r}: it is no folder with a config.json, and none of those in "
-            f"models/ ({', '.join(known) or 'there are none'}); mmtutorial benchmark trains one"
-        )
-    remedy = "fetch the model again, or train it again"
-    config = read_json(folder / "config.json", remedy, CONFIG)
-    with intact(folder / "config.json", remedy):
-        labels, settings, vocabulary = _described(config)
-        model = build(len(vocabulary), labels.classes, settings)
+
+
+# Files ------------------------------------------------------------------------------------------
+
+
+def read_retriever(folder):
+    """The ``AttributeRetriever`` in a folder; ``retriever.load`` calls it."""
+    # The model that comes with the course is older than "kind".
+    described = "kind" in read_json(folder / "config.json", AGAIN)
+    config = read_json(folder / "config.json", AGAIN, CONFIG | ({"kind": str} if described else {}))
+    with intact(folder / "config.json", AGAIN):
+        labels, settings, tokeniser = _described(config)
+        model = build(len(tokeniser), labels.classes, settings)
     variables = {f"w{n}": variable for n, variable in enumerate(_weights(model))}
-    weights = read_arrays(folder / "weights.npz", remedy, variables)
+    weights = read_arrays(folder / "weights.npz", AGAIN, variables)
     for name, variable in variables.items():
         variable.assign(weights[name])
-    trained_on = read_array(folder / "trained_on.npy", remedy, (None,), np.uint64)
+    trained_on = read_array(folder / "trained_on.npy", AGAIN, (None,), np.uint64)
     if len(trained_on) < config["products"] or (config["log"] and config["products"] < 1):
         raise DamagedFile(  # each product left its id there, at least
             f"{folder / 'trained_on.npy'} holds {len(trained_on):,} digests, and config.json says "
             f"that the model was trained on {config['products']:,} products: without the whole "
-            f"list nobody can tell what the model has seen; {remedy}"
+            f"list nobody can tell what the model has seen; {AGAIN}"
         )
     return AttributeRetriever(
-        model, vocabulary, labels, settings, config["fusion"], set(trained_on.tolist()),
+        model, tokeniser, labels, settings, config["fusion"], set(trained_on.tolist()),
         config["products"], config["log"],
     )  # fmt: skip
 
 
 def _described(config):
-    """``labels, settings, vocabulary`` of a ``config.json``, each value looked at."""
+    """``labels, settings, tokeniser`` of a ``config.json``, each value looked at."""
     if config["version"] != FORMAT:
         raise ValueError(f"it is of version {config['version']}, and {FORMAT} is read here")
     if not all(head in HEADS and is_a(weight, float) for head, weight in config["fusion"].items()):
@@ -212,9 +258,9 @@ def _described(config):
         raise ValueError(f"'classes' has no list of texts for each of {', '.join(HEADS)}")
     if not all(are_texts(phrase) and len(phrase) == 2 for phrase in config["phrases"]):
         raise ValueError("'phrases' is no list of pairs of texts")
-    vocabulary = from_config(TitleTokens, config["vocabulary"])
+    tokeniser = from_config(TitleTokens, config["vocabulary"])
     # A setting that is newer than the file has its usual value.
-    return Labels(classes, config["phrases"]), check_settings(config["settings"]), vocabulary
+    return Labels(classes, config["phrases"]), check_settings(config["settings"]), tokeniser
 
 
 def _weights(model):

@@ -1,11 +1,9 @@
 """Candidates to learn a ranking from: random ones and hard negatives (lesson 09)."""
 
-import keras
 import numpy as np
 
 from mmtutorial import TutorialError
-
-# Candidates: which products a query is trained with
+from mmtutorial.matching.training import Batches
 
 
 def random_candidates(relevant, size, seed=0):
@@ -51,7 +49,7 @@ def hard_negatives(scores, relevant, k, groups=None):
     return rows
 
 
-class CandidateLists(keras.utils.PyDataset):
+class CandidateLists(Batches):
     """Batches of queries with their candidates, in another order every epoch.
 
     ``queries``: ``(n, dim)``; ``photos`` and ``titles``: ``(n_products, dim)``; ``rows``:
@@ -61,22 +59,12 @@ class CandidateLists(keras.utils.PyDataset):
     """
 
     def __init__(self, queries, photos, titles, rows, grades, more=None, batch_size=64, seed=0):
-        super().__init__()
-        self.queries, self.photos, self.titles = queries, photos, titles
-        self.rows, self.more = rows, more or {}
-        self.grades = np.asarray(grades, dtype="float32")
-        self.batch_size = min(batch_size, len(rows))
-        self.rng = np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def on_epoch_end(self):
-        self.order = self.rng.permutation(len(self.rows))
-
-    def __len__(self):
-        return len(self.order) // self.batch_size
+        self.photos, self.titles, self.candidates = photos, titles, rows
+        self.more, self.grades = more or {}, np.asarray(grades, dtype="float32")
+        x = {"query": queries, **self.more}
+        super().__init__(x, self.grades, min(batch_size, len(rows)), seed)
 
     def __getitem__(self, number):
-        some = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        rows = self.rows[some]  # (batch, candidates)
-        x = {"query": self.queries[some], "photo": self.photos[rows], "title": self.titles[rows]}
-        return x | {name: values[some] for name, values in self.more.items()}, self.grades[some]
+        x, grades = super().__getitem__(number)
+        rows = self.candidates[self.rows(number)]  # (batch, candidates)
+        return x | {"photo": self.photos[rows], "title": self.titles[rows]}, grades

@@ -42,13 +42,30 @@ def contrastive_loss(photo, text, groups, scale):
     return ops.mean(to_text + to_photo) / 2
 
 
+class LearntScale:
+    """What a model's cosines are multiplied with: 1 / temperature, learnt, at most ``MAX_SCALE``.
+
+    A mixin for a ``keras.Model``. What is stored is the logarithm: a step changes it by a share.
+    """
+
+    def add_scale(self, start):
+        """Make the weight; ``start`` is the scale to begin with."""
+        constant = keras.initializers.Constant(np.log(start))
+        self.log_scale = self.add_weight(shape=(), initializer=constant, name="log_scale")
+
+    @property
+    def scale(self):
+        """1 / temperature, a scalar float32, at most ``MAX_SCALE``."""
+        return ops.minimum(ops.exp(ops.cast(self.log_scale, "float32")), MAX_SCALE)
+
+
 @keras.saving.register_keras_serializable("mmtutorial")
-class DualEncoder(keras.Model):
+class DualEncoder(LearntScale, keras.Model):
     """A photo encoder and a text encoder that meet in one space. Defined in lesson 06.
 
     Call with ``{"photo": (batch, 80, 60, 3), "tokens": (batch, length) int32}``; returns
     ``{"photo": (batch, dim), "text": (batch, dim)}``, rows of unit length. The temperature is
-    learnt: what is stored is the logarithm of its inverse. Train with ``y`` = title groups.
+    learnt, ``temperature`` is its start. Train with ``y`` = title groups.
     """
 
     def __init__(self, image_encoder, text_encoder, temperature=0.07, **kwargs):
@@ -57,16 +74,7 @@ class DualEncoder(keras.Model):
         self.text_encoder = text_encoder
         self.temperature = temperature
         self.to_unit = layers.UnitNormalization(axis=-1, dtype="float32")
-        self.log_scale = self.add_weight(
-            shape=(),
-            initializer=keras.initializers.Constant(-np.log(temperature)),
-            name="log_scale",
-        )
-
-    @property
-    def scale(self):
-        """1 / temperature, at most ``MAX_SCALE``."""
-        return ops.minimum(ops.exp(ops.cast(self.log_scale, "float32")), MAX_SCALE)
+        self.add_scale(1 / temperature)
 
     def call(self, inputs, training=False):
         return {

@@ -4,18 +4,17 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-import pandas as pd
 from keras import layers, ops
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue.groups import title_groups
-from mmtutorial.devices import steps_per_call
-from mmtutorial.matching.contrastive import MAX_SCALE, contrastive_loss
+from mmtutorial.matching.contrastive import LearntScale, contrastive_loss
 from mmtutorial.matching.fusion import make_fusion
+from mmtutorial.matching.training import cosine, train
 
 
 @keras.saving.register_keras_serializable("mmtutorial")
-class FusedSpace(keras.Model):
+class FusedSpace(LearntScale, keras.Model):
     """Queries and products, each with a photo, a text or both, in one space. Defined in lesson 08.
 
     Both sides go through the same fusion layer and are brought to unit length, so that whatever a
@@ -32,8 +31,7 @@ class FusedSpace(keras.Model):
         super().__init__(**kwargs)
         self.fusion, self.dim, self.temperature = fusion, dim, temperature
         self.to_unit = layers.UnitNormalization(axis=-1, dtype="float32")
-        start = keras.initializers.Constant(-np.log(temperature))
-        self.log_scale = self.add_weight(shape=(), initializer=start, name="log_scale")
+        self.add_scale(1 / temperature)
         shape = fusion((keras.Input((dim,)), keras.Input((dim,)))).shape  # builds it, too
         if tuple(shape) != (None, dim):
             raise TutorialError(
@@ -41,11 +39,6 @@ class FusedSpace(keras.Model):
                 f"fusion returns (batch, {dim})"
             )
         self.built = True  # all there is to build was built above
-
-    @property
-    def scale(self):
-        """1 / temperature, at most ``MAX_SCALE``."""
-        return ops.minimum(ops.exp(ops.cast(self.log_scale, "float32")), MAX_SCALE)
 
     def fuse(self, photo, text):
         """``(batch, dim)`` each, zeros where missing → ``(batch, dim)`` float32, unit length."""
@@ -154,25 +147,43 @@ def drop_parts(photo, text, share, rng):
     return photo * keep_photo[:, None], text * keep_text[:, None]
 
 
-def fusion_batches(pairs, steps, batch_size, dropout=0.0, seed=0):
-    """Yield ``steps`` batches for a ``FusedSpace``: the same ones for every method.
+class FusionBatches:
+    """Batches of products, with queries for them, for a ``FusedSpace``: the same for every method.
 
     A query is some words of a title, a mirrored photo, or both, in equal shares. Its product has
     the photo and, in every other case, the words of the title that the query did not say; else the
     whole title. ``dropout`` is the share of products that lose a part (``drop_parts``).
+
+    ``pairs``: ``FusionPairs``. The products of a batch are drawn anew for each one, so an "epoch"
+    is just ``steps`` batches. A batch depends on the seed, the epoch and its number alone. It is
+    the input of ``FusedSpace`` and the title groups. Defined in lesson 08.
     """
-    rng = np.random.default_rng(seed)
-    for _ in range(steps):
-        rows = rng.choice(len(pairs.groups), batch_size, replace=False)
-        cut = rng.integers(pairs.said.shape[1], size=batch_size)
-        asks = rng.choice(["words", "photo", "both"], size=batch_size)[:, None]
-        left = rng.random((batch_size, 1)) < 0.5  # only what the query left of the title
+
+    def __init__(self, pairs, steps, batch_size, dropout=0.0, seed=0):
+        self.pairs, self.steps, self.batch_size = pairs, steps, batch_size
+        self.dropout, self.seed = dropout, seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch):
+        """Draw the batches of that epoch."""
+        self.epoch = epoch
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, number):
+        pairs, size = self.pairs, self.batch_size
+        rng = np.random.default_rng((self.seed, self.epoch, number))
+        rows = rng.choice(len(pairs.groups), size, replace=False)
+        cut = rng.integers(pairs.said.shape[1], size=size)
+        asks = rng.choice(["words", "photo", "both"], size=size)[:, None]
+        left = rng.random((size, 1)) < 0.5  # only what the query left of the title
         title = np.where(left, pairs.rest[rows, cut], pairs.title[rows])
-        photo, text = drop_parts(pairs.photo[rows], title, dropout, rng)
+        photo, text = drop_parts(pairs.photo[rows], title, self.dropout, rng)
         query_photo = pairs.mirrored[rows] * (asks != "words")
         query_text = pairs.said[rows, cut] * (asks != "photo")
         parts = {"query_photo": query_photo, "query_text": query_text, "photo": photo, "text": text}
-        yield (
+        return (
             {name: part.astype("float32") for name, part in parts.items()},
             pairs.groups[rows].astype("int32"),
         )
@@ -181,9 +192,9 @@ def fusion_batches(pairs, steps, batch_size, dropout=0.0, seed=0):
 def train_fusion(fusion, pairs, steps=300, batch_size=128, learning_rate=1e-3, dropout=0.0, seed=0):
     """A ``FusedSpace`` around ``fusion`` (a name or a layer), trained; its ``log`` is a table.
 
-    AdamW with a learning rate that falls to zero along a cosine; every method sees the batches of
-    ``fusion_batches`` with that seed. ``log`` has the columns ``step`` and ``loss``, in nats, the
-    mean over the last 25 steps. Defined in lesson 08.
+    AdamW with a learning rate that falls to zero along a cosine; every method sees the same
+    ``FusionBatches``. ``log`` has the columns ``step`` and ``loss``, in nats, the mean over the
+    last 25 steps. Defined in lesson 08.
 
     Raises ``TutorialError`` for an unknown name, fewer pairs than one batch holds, or a loss that
     turns NaN.
@@ -196,16 +207,8 @@ def train_fusion(fusion, pairs, steps=300, batch_size=128, learning_rate=1e-3, d
     keras.utils.set_random_seed(seed)
     layer = make_fusion(fusion) if isinstance(fusion, str) else fusion
     space = FusedSpace(layer, pairs.photo.shape[1])
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     each = min(25, steps)  # steps in a line of the log
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-4)
-    space.compile(optimizer=optimizer, steps_per_execution=steps_per_call(each))
-    batches = fusion_batches(pairs, steps // each * each, batch_size, dropout, seed)
-    history = space.fit(
-        batches, steps_per_epoch=each, epochs=steps // each, shuffle=False, verbose=0
-    )
-    losses = history.history["loss"]
-    if not np.isfinite(losses).all():
-        raise TutorialError("the loss turned NaN: train again with a lower learning rate")
-    space.log = pd.DataFrame({"step": each * np.arange(1, len(losses) + 1), "loss": losses})
+    batches = FusionBatches(pairs, each, batch_size, dropout, seed)
+    log = train(space, batches, steps // each, learning_rate, schedule=cosine, bar=False)
+    space.log = log[["loss"]].assign(step=each * (log["epoch"] + 1))[["step", "loss"]]
     return space

@@ -1,29 +1,18 @@
 """Models that learn to rank: two towers and a re-ranker (lesson 09)."""
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from mmtutorial import TutorialError
-from mmtutorial.devices import steps_per_call
+from mmtutorial.matching import training
+from mmtutorial.matching.contrastive import LearntScale
 from mmtutorial.matching.ranking import RANKING_LOSSES
-
-# Models
 
 SCALE = 15.0  # what a cosine is multiplied with to become a score, to begin with
 
 
-def _number(model, name, start):
-    """A weight that is one number, ``start`` at first."""
-    return model.add_weight(shape=(), initializer=keras.initializers.Constant(start), name=name)
-
-
-def _exp(number):
-    return ops.exp(ops.cast(number, "float32"))
-
-
 @keras.saving.register_keras_serializable("mmtutorial")
-class TwoTower(keras.Model):
+class TwoTower(LearntScale, keras.Model):
     """A first stage to train with any ranking loss: score = scale · (q' · p') + offset.
 
     q' = unit(q + A q) and p' = unit((photo + title) / 2 + B [photo; title]). A and B start from
@@ -46,15 +35,16 @@ class TwoTower(keras.Model):
         self.product_tower = layers.Dense(dim, name="product_tower", **plain)  # B
         self.query_tower.build((None, dim))
         self.product_tower.build((None, 2 * dim))
-        self.log_scale = _number(self, "log_scale", np.log(SCALE))
+        self.add_scale(SCALE)
         # Few candidates are relevant: only the pointwise loss needs to know, and starts there.
-        self.offset = _number(self, "offset", -10.0)
+        start = keras.initializers.Constant(-10.0)
+        self.offset = self.add_weight(shape=(), initializer=start, name="offset")
 
     def call(self, inputs):
         query = self._query(inputs["query"])[:, None]  # (batch, 1, dim)
         product = self._product(inputs["photo"], inputs["title"])  # (batch, candidates, dim)
         cosines = ops.sum(query * product, axis=-1)
-        return _exp(self.log_scale) * cosines + ops.cast(self.offset, "float32")
+        return self.scale * cosines + ops.cast(self.offset, "float32")
 
     def _query(self, query):
         return self.unit(query + self.query_tower(query))
@@ -74,7 +64,7 @@ class TwoTower(keras.Model):
 
 
 @keras.saving.register_keras_serializable("mmtutorial")
-class ReRanker(keras.Model):
+class ReRanker(LearntScale, keras.Model):
     """A closer look at few candidates, query and product at once. Defined in lesson 09.
 
     score = a · first + b · near + network(near, detail): ``first`` is the first stage's score;
@@ -95,7 +85,7 @@ class ReRanker(keras.Model):
     def __init__(self, width=64, dropout=0.5, **options):
         super().__init__(**options)
         self.width, self.dropout = width, dropout
-        self.log_scale = _number(self, "log_scale", np.log(SCALE))
+        self.add_scale(SCALE)
         self.linear = layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="linear")
         self.drop = layers.Dropout(dropout, name="drop")  # few queries, many dimensions
         self.hidden = layers.Dense(width, activation="relu", name="hidden")
@@ -112,7 +102,7 @@ class ReRanker(keras.Model):
         hidden = self.hidden(self.drop(features, training=training))
         more = self.linear(30 * near) + self.last(hidden)  # 30: small steps move these three faster
         first, more = (ops.cast(x, "float32") for x in (inputs["first"], more[..., 0]))
-        return _exp(self.log_scale) * first + more
+        return self.scale * first + more
 
     def get_config(self):
         return {"width": self.width, "dropout": self.dropout, "name": self.name}
@@ -122,8 +112,8 @@ def train(model, lists, loss="softmax", epochs=10, learning_rate=1e-3):
     """Train a model that scores candidates; returns the loss of each epoch, a list.
 
     ``loss``: a name of ``RANKING_LOSSES``, or a function with their face. ``lists``:
-    ``CandidateLists``. AdamW. Raises ``TutorialError`` for an unknown name, or where the loss
-    turns NaN. Used in lesson 09.
+    ``CandidateLists``. AdamW, its learning rate constant. Raises ``TutorialError`` for an unknown
+    name, or where the loss turns NaN. Used in lesson 09.
     """
     if not callable(loss) and loss not in RANKING_LOSSES:
         raise TutorialError(f"no ranking loss {loss!r}; choose one of {sorted(RANKING_LOSSES)}")
@@ -133,9 +123,6 @@ def train(model, lists, loss="softmax", epochs=10, learning_rate=1e-3):
         return of(scores, grades)
 
     optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=1e-4)
-    calls = steps_per_call(len(lists))  # a round in one call saves half the time
-    model.compile(optimizer, loss=in_keras_order, steps_per_execution=calls)
-    found = model.fit(lists, epochs=epochs, verbose=0).history["loss"]
-    if not np.isfinite(found).all():
-        raise TutorialError("the loss turned NaN: train again with a lower learning rate")
-    return found
+    model.compile(optimizer, loss=in_keras_order)
+    log = training.train(model, lists, epochs, learning_rate, schedule=training.constant, bar=False)
+    return log["loss"].tolist()

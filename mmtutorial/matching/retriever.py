@@ -17,7 +17,7 @@ from mmtutorial import TutorialError
 from mmtutorial.arguments import check_whole
 from mmtutorial.catalogue.cleaning import normalise_title
 from mmtutorial.catalogue.groups import title_groups
-from mmtutorial.devices import has_gpu
+from mmtutorial.devices import computing_in
 from mmtutorial.encoders.bert import MeanBert
 from mmtutorial.encoders.images import IMAGE_ENCODERS, make_image_encoder
 from mmtutorial.encoders.text import TEXT_ENCODERS, fit_text_encoder, load_tokeniser, save_tokeniser
@@ -26,6 +26,7 @@ from mmtutorial.files import (
     DamagedFile,
     checkpoint_key,
     intact,
+    read_json,
     writing,
 )
 from mmtutorial.matching.contrastive import DualEncoder
@@ -37,21 +38,26 @@ from mmtutorial.matching.training import (
     train,
 )
 from mmtutorial.metrics.similarity import unit_length
-from mmtutorial.paths import cache_home
+from mmtutorial.paths import ROOT, cache_home
 
-VERSION = 2  # of the files of a checkpoint: raise it when they change
-AGAIN = "train the model again and save it there"
+KIND = "dual encoder"  # in config.json, for ``load``
+VERSION = 3  # of the files of a checkpoint: raise it when they change
+AGAIN = "fetch the model again, or train it again"
 
 
 class Retriever:
-    """A trained ``DualEncoder`` with its vocabulary: photos and texts in, unit vectors out.
+    """A trained ``DualEncoder`` with its tokeniser: photos and texts in, unit vectors out.
 
     ``log`` is its training log, empty if none is given; ``loaded`` says whether it came from a
     checkpoint. Used from lesson 00 on.
+
+    Every retriever has this face: ``embed_photos``, ``embed_texts``, ``tokeniser`` and ``save``,
+    which ``load`` reads. One that names attributes, ``AttributeRetriever``, has
+    ``attributes_of_photos`` and ``attributes_of_texts`` too.
     """
 
-    def __init__(self, model, vocabulary, log=None, loaded=False):
-        self.model, self.vocabulary = model, vocabulary
+    def __init__(self, model, tokeniser, log=None, loaded=False):
+        self.model, self.tokeniser = model, tokeniser
         self.log = pd.DataFrame({"epoch": [], "loss": []}) if log is None else log
         self.loaded = loaded
 
@@ -66,47 +72,80 @@ class Retriever:
 
     def embed_texts(self, texts):
         """n texts → ``(n, dim)`` float32 of unit length."""
-        tokens = self.vocabulary.encode(list(texts))
+        tokens = self.tokeniser.encode(list(texts))
         return unit_length(self.model.text_encoder.predict(tokens, batch_size=256, verbose=0))
 
     def save(self, folder):
-        """Write ``model.keras``, ``vocabulary.json`` and ``log.csv`` into ``folder``."""
+        """Write the files that ``load`` reads into ``folder``."""
         folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = json.dumps({"kind": KIND, "version": VERSION})
+        (folder / "config.json").write_text(config, encoding="utf-8")
         self.model.save(folder / "model.keras")
-        save_tokeniser(self.vocabulary, folder / "vocabulary.json")
+        save_tokeniser(self.tokeniser, folder / "vocabulary.json")
         self.log.to_csv(folder / "log.csv", index=False)
 
-    @classmethod
-    def load(cls, folder):
-        """Read what ``save`` wrote; no code of a file is run, not even a ``Lambda`` layer's.
 
-        Raises ``TutorialError`` where a file is missing or damaged, or the files do not belong
-        together.
-        """
-        folder = Path(folder)
-        vocabulary = load_tokeniser(folder / "vocabulary.json", AGAIN)
-        with intact(folder / "model.keras", AGAIN):
-            with zipfile.ZipFile(folder / "model.keras") as archive:  # Keras says "not found" here
-                if archive.testzip() is not None:
-                    raise ValueError(f"{archive.testzip()} in it is damaged")
-            # compile=False: an optimizer saved by one backend does not load in another.
-            model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
-            _check_model(model, vocabulary)
-        with intact(folder / "log.csv", AGAIN):
-            log = pd.read_csv(folder / "log.csv")
-        return cls(model, vocabulary, log, loaded=True)
+def load(name):
+    """The retriever in a folder that its ``save`` wrote, or the one of that name in ``models/``.
+
+    What kind it is says the folder's ``config.json``. No code of a file is run, not even a
+    ``Lambda`` layer's, and nothing is unpickled. Used from lesson 00 on.
+
+    Raises ``TutorialError`` if there is none; the message lists those in ``models/``. Also where a
+    file is missing, damaged, of another version or not finite, where the files do not belong
+    together, or where the list of what the model was trained on is cut.
+    """
+    shipped = ROOT / "models"
+    folder = next(
+        (each for each in (shipped / name, Path(name)) if (each / "config.json").exists()), None
+    )
+    if folder is None:
+        known = sorted(file.parent.name for file in shipped.glob("*/config.json"))
+        raise TutorialError(
+            f"no model {str(name)!r}: it is no folder with a config.json, and none of those in "
+            f"models/ ({', '.join(known) or 'there are none'}); mmtutorial benchmark trains one"
+        )
+    from mmtutorial.matching import attribute_retriever
+
+    kinds = {KIND: _read, attribute_retriever.KIND: attribute_retriever.read_retriever}
+    config = read_json(folder / "config.json", AGAIN)
+    kind = config.get("kind", attribute_retriever.KIND)
+    with intact(folder / "config.json", AGAIN):
+        if kind not in kinds:
+            raise ValueError(f"no retriever of kind {kind!r}; there are {', '.join(kinds)}")
+    return kinds[kind](folder)
 
 
-def _check_model(model, vocabulary):
+def _read(folder):
+    """The ``Retriever`` in a folder."""
+    config = read_json(folder / "config.json", AGAIN, {"kind": str, "version": int})
+    with intact(folder / "config.json", AGAIN):
+        if config["version"] != VERSION:
+            raise ValueError(f"it is of version {config['version']}, and {VERSION} is read here")
+    tokeniser = load_tokeniser(folder / "vocabulary.json", AGAIN)
+    with intact(folder / "model.keras", AGAIN):
+        with zipfile.ZipFile(folder / "model.keras") as archive:  # Keras says "not found" here
+            if archive.testzip() is not None:
+                raise ValueError(f"{archive.testzip()} in it is damaged")
+        # compile=False: an optimizer saved by one backend does not load in another.
+        model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+        _check_model(model, tokeniser)
+    with intact(folder / "log.csv", AGAIN):
+        log = pd.read_csv(folder / "log.csv")
+    return Retriever(model, tokeniser, log, loaded=True)
+
+
+def _check_model(model, tokeniser):
     if not isinstance(model, DualEncoder):
         raise ValueError(f"it holds a {type(model).__name__} and not a DualEncoder")
     for weight in model.weights:
         if not np.isfinite(ops.convert_to_numpy(weight)).all():
             raise ValueError(f"the weight {weight.path} is not finite")
     tables = [e.input_dim for e in model.text_encoder.layers if isinstance(e, layers.Embedding)]
-    if tables and len(vocabulary) > max(tables):
+    if tables and len(tokeniser) > max(tables):
         raise ValueError(
-            f"it reads {max(tables):,} words, and vocabulary.json has {len(vocabulary):,}"
+            f"it reads {max(tables):,} words, and vocabulary.json has {len(tokeniser):,}"
         )
 
 
@@ -121,13 +160,14 @@ def train_or_load(
     seed=0,
     image_encoder="cnn",
     text_encoder="lstm",
+    precision="auto",
 ):
     """A ``Retriever`` trained on one part of a catalogue, or its checkpoint where there is one.
 
     The checkpoint is kept under the cache folder by everything that shaped it: the products,
-    the settings, the code that builds and trains it. An interrupted training is resumed. On a
-    GPU it computes in mixed precision. ``image_encoder`` is a name of ``IMAGE_ENCODERS`` (lesson
-    03), ``text_encoder`` one of ``TEXT_ENCODERS`` (lesson 05); ``"resnet:PRESET"`` and
+    the settings, the code that builds and trains it. An interrupted training is resumed.
+    ``precision`` is one of ``devices.PRECISIONS``, ``image_encoder`` a name of ``IMAGE_ENCODERS``
+    (lesson 03), ``text_encoder`` one of ``TEXT_ENCODERS`` (lesson 05); ``"resnet:PRESET"`` and
     ``"bert:PRESET"`` begin with pretrained weights, by a preset's name or folder. Used from
     lesson 00 on; lesson 06 writes it out.
 
@@ -147,6 +187,7 @@ def train_or_load(
         "seed": seed,
         "image_encoder": image_encoder,
         "text_encoder": text_encoder,
+        "precision": precision,
     }
     for name, (low, high) in RANGES.items():
         check_whole(low=low, high=high, **{name.upper(): settings[name]})
@@ -157,7 +198,7 @@ def train_or_load(
         with FileLock(f"{home}.lock"):  # two lessons at once: the second waits, then loads
             if home.exists():
                 try:
-                    return Retriever.load(home)
+                    return load(home)
                 except DamagedFile as fault:
                     _move_aside(home, fault)
             retriever = _train_new(train_part, validation_part, unfinished, settings)
@@ -178,25 +219,20 @@ def _move_aside(home, fault):
 
 def _train_new(train_part, validation_part, folder, settings):
     keras.utils.set_random_seed(settings["seed"])
-    policy = keras.config.dtype_policy()
-    if has_gpu():
-        keras.config.set_dtype_policy("mixed_float16")
-    try:
+    with computing_in(settings["precision"]):
         image_encoder = make_image_encoder(settings["image_encoder"], settings["dim"])
-        vocabulary, text_encoder = fit_text_encoder(
+        tokeniser, text_encoder = fit_text_encoder(
             settings["text_encoder"], train_part.table["title"], settings["dim"]
         )
         model = DualEncoder(image_encoder, text_encoder)
         size = settings["batch_size"]
-        batches = pair_batches(train_part, vocabulary, size, settings["seed"])
-        validation = pair_batches(validation_part, vocabulary, size)
+        batches = pair_batches(train_part, tokeniser, size, settings["seed"])
+        validation = pair_batches(validation_part, tokeniser, size)
         log = train(
             model, batches, settings["epochs"], settings["learning_rate"], folder, validation
         )
         refresh_batch_statistics(model.image_encoder, batches)
-    finally:
-        keras.config.set_dtype_policy(policy)
-    return Retriever(model, vocabulary, log)
+    return Retriever(model, tokeniser, log)
 
 
 # Whatever a checkpoint depends on stands in the modules of these, wherever they lie.

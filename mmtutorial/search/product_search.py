@@ -237,21 +237,15 @@ class ProductSearch:
         }
 
     @classmethod
-    def load(
-        cls, folder: str | Path, catalogue: Catalogue, load_retriever=None, **ranking
-    ) -> "ProductSearch":
+    def load(cls, folder: str | Path, catalogue: Catalogue, **ranking) -> "ProductSearch":
         """What ``save`` wrote, for the same ``catalogue``; the vectors are memory-mapped.
 
-        ``load_retriever`` reads the folder that the retriever's own ``save`` wrote; by default
-        ``retriever.Retriever.load``. ``ranking`` is what the constructor takes: ``index``,
+        ``ranking`` is what the constructor takes: ``index``,
         ``scorers``, ``space``, … Raises ``TutorialError`` where a file is missing, damaged or of
         another version, the vectors are not finite or not of the model's width, the search is of
         other products, or its products were fused in a ``space`` that is not given.
         """
-        if load_retriever is None:
-            from mmtutorial.matching.retriever import Retriever
-
-            load_retriever = Retriever.load
+        from mmtutorial.matching import retriever as retrievers  # Keras: only where it is needed
 
         folder = Path(folder)
         remedy = "build it with ProductSearch(retriever, catalogue) and save it there"
@@ -265,7 +259,7 @@ class ProductSearch:
         with intact(folder / "search.json", remedy):
             check_share(photo_weight=settings["photo_weight"])
         with intact(folder / "model", remedy):
-            retriever = load_retriever(folder / "model")
+            retriever = retrievers.load(folder / "model")
         if not np.array_equal(ids, catalogue.table["id"].to_numpy(dtype=str)):
             raise TutorialError(
                 f"the search in {folder} was built for {len(ids):,} products that are not those of "
@@ -572,7 +566,7 @@ class ProductSearch:
             raise TutorialError(f"words are one text, not {words!r}")
         if not words.strip():
             raise TutorialError("the query is empty: type at least one word, or give a photo")
-        if not self.retriever.vocabulary.known_words(words):
+        if not self.retriever.tokeniser.known_words(words):
             raise TutorialError(
                 f"no word of {words!r} occurs in the training titles, so there is nothing to "
                 "search by: check the spelling, or try another word for it"

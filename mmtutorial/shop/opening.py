@@ -43,9 +43,9 @@ def open_shop(dataset="demo", model=None):
     """The ``ProductSearch`` over a catalogue; the first time its model is trained.
 
     ``dataset``: "demo", "fashion" or the path of your own; ``model``: the name or the folder of a
-    model as ``load_model`` takes it, by default the one that lesson 00 trains on that catalogue.
+    model as ``retriever.load`` takes it, by default the one that lesson 00 trains on it.
     """
-    return load(dataset, build(dataset, model), model)
+    return load(dataset, build(dataset, model))
 
 
 def build(dataset, model=None) -> Path:
@@ -64,26 +64,21 @@ def build(dataset, model=None) -> Path:
 
 
 def _retriever(catalogue, dataset, model):
+    from mmtutorial.matching import retriever
+
     if model is not None:
-        from mmtutorial.matching.attribute_retriever import load_model
-
-        return load_model(model)
-    from mmtutorial.matching.retriever import train_or_load
-
+        return retriever.load(model)
     settings = MODEL | MODEL_OF.get(dataset, {})
     parts = catalogue.split(seed=settings["seed"])
-    return train_or_load(parts.train, parts.validation, **settings)
+    return retriever.train_or_load(parts.train, parts.validation, **settings)
 
 
-def load(dataset, home, model=None):
+def load(dataset, home):
     """The ``ProductSearch`` that ``build`` left in ``home``; it ranks as ``ranking`` says."""
     from mmtutorial.search.product_search import ProductSearch
 
-    load_retriever = None  # the usual one
-    if model is not None:
-        from mmtutorial.matching.attribute_retriever import load_model as load_retriever
     try:
         catalogue = load_catalogue(dataset).cleaned()
-        return ProductSearch.load(home, catalogue, load_retriever, **ranking(dataset))
+        return ProductSearch.load(home, catalogue, **ranking(dataset))
     except DamagedFile as fault:
         raise TutorialError(f"remove the folder {home} and start again: {fault}") from fault

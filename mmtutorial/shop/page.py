@@ -206,7 +206,7 @@ class SearchPage(VBox):
         self.shop.find(self.shop.query(some, self.photos[0]), self.per_page)
 
     def _knows(self, text):
-        return bool(self.shop.retriever.vocabulary.known_words(text))
+        return bool(self.shop.retriever.tokeniser.known_words(text))
 
     # What visitors do
 
@@ -430,7 +430,7 @@ def make(shop, per_page=12):
 
     It ranks by what the search was made with, and says so below the products. Any retriever with
     the face of ``retriever.Retriever`` does (``embed_photos``,
-    ``embed_texts``, ``vocabulary.known_words``), such as an ``AttributeRetriever``.
+    ``embed_texts``, ``tokeniser.known_words``), such as an ``AttributeRetriever``.
     """
     return SearchPage(shop, per_page)
 

@@ -145,7 +145,7 @@ try:
 
     from mmtutorial.shop import opening, page, serve
 
-    shop = opening.load({dataset!r}, {str(home)!r}, {model!r})
+    shop = opening.load({dataset!r}, {str(home)!r})
     display(HTML(serve.in_the_browser()), page.make(shop))
 except Exception as fault:
     reason = str(fault) if isinstance(fault, TutorialError) else traceback.format_exc()

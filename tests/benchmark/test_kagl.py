@@ -20,6 +20,7 @@ from mmtutorial.catalogue.catalogue import Catalogue, leaked
 from mmtutorial.cli import main
 from mmtutorial.matching import attribute_encoder, attribute_retriever
 from mmtutorial.matching.attribute_retriever import AttributeRetriever
+from mmtutorial.matching.retriever import load
 from mmtutorial.metrics import runs
 
 
@@ -324,7 +325,7 @@ def test_an_emptied_list_of_what_was_trained_on_is_no_permission(on_disk, shop, 
     assert not (on_disk / "out").exists()
     retriever.trained_on, retriever.n_products = set(), 0
     retriever.save(model)
-    kagl.refuse_leaks(attribute_retriever.load_model(model), shop)  # it says: trained on nothing
+    kagl.refuse_leaks(load(model), shop)  # it says: trained on nothing
 
 
 @pytest.mark.slow
@@ -348,7 +349,7 @@ def test_the_command_trains_scores_and_evaluates_what_it_trained(shop, tmp_path,
     assert again.exit_code == 0, again.output
     other = json.loads((tmp_path / "again" / "metrics.json").read_text())
     assert other["recall@10"] == pytest.approx(results["recall@10"], abs=0.34)  # float16: 1 of 3
-    trained = attribute_retriever.load_model(model)
+    trained = load(model)
     assert trained.n_products == len(shop) - results["kept_out"]
     spied = {shop.table["title"][70]: {shop.table["id"][70]: 1}}
     (tmp_path / "spied.json").write_text(json.dumps(spied))

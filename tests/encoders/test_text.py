@@ -15,9 +15,14 @@ from mmtutorial.encoders.text import (
     load_tokeniser,
     save_tokeniser,
 )
-from mmtutorial.encoders.tokenisers import Vocabulary
+from mmtutorial.encoders.tokenisers import (
+    Characters,
+    ChineseWords,
+    Vocabulary,
+    WordsAndNgrams,
+)
 from mmtutorial.matching.contrastive import DualEncoder
-from mmtutorial.matching.retriever import Retriever
+from mmtutorial.matching.retriever import Retriever, load
 from mmtutorial.metrics.similarity import unit_length
 
 TITLES = [
@@ -58,9 +63,9 @@ def test_a_retriever_is_the_same_when_loaded(fitted, tmp_path):
     texts = [*TITLES, "a black shoe"]
     before = retriever.embed_texts(texts)
     retriever.save(tmp_path)
-    loaded = Retriever.load(tmp_path)
+    loaded = load(tmp_path)
     assert np.allclose(loaded.embed_texts(texts), before, atol=1e-6)
-    assert type(loaded.vocabulary) is type(tokeniser)
+    assert type(loaded.tokeniser) is type(tokeniser)
     assert np.allclose(np.linalg.norm(before, axis=1), 1, atol=1e-5)
 
 
@@ -69,6 +74,15 @@ def test_saved_and_loaded_is_the_same(tmp_path):
     save_tokeniser(vocabulary, tmp_path / "vocabulary.json")
     loaded = load_tokeniser(tmp_path / "vocabulary.json")
     assert (loaded.words, loaded.length) == (vocabulary.words, vocabulary.length)
+
+
+@pytest.mark.parametrize("kind", [Characters, ChineseWords, WordsAndNgrams])
+def test_every_tokeniser_that_is_saved_is_loaded(kind, tmp_path):
+    texts = ["red tee", "黑色运动鞋"]
+    tokeniser = kind.fit(texts, min_count=1)
+    save_tokeniser(tokeniser, tmp_path / "tokeniser.json")
+    loaded = load_tokeniser(tmp_path / "tokeniser.json")
+    assert type(loaded) is kind and (loaded.encode(texts) == tokeniser.encode(texts)).all()
 
 
 def test_an_unknown_encoder_lists_the_known_ones():

@@ -11,8 +11,10 @@ from scipy.stats import rankdata
 from sklearn.metrics import ndcg_score
 
 from mmtutorial import TutorialError
+from mmtutorial.devices import computing_in
 from mmtutorial.matching import rankers
 from mmtutorial.matching.candidates import CandidateLists, hard_negatives, random_candidates
+from mmtutorial.matching.contrastive import MAX_SCALE
 from mmtutorial.matching.rankers import ReRanker, TwoTower
 from mmtutorial.matching.ranking import (
     RANKING_LOSSES,
@@ -323,7 +325,7 @@ def test_lists_hold_what_their_rows_say_and_change_their_order():
     right = x["photo"][grades.astype(bool)]  # (16, dim): photos share half the query
     assert (np.sum(right[:, :4] * x["query"][:, :4], axis=1) > 0).all()
     before = task.order.copy()
-    task.on_epoch_end()
+    task.set_epoch(1)
     assert (before != task.order).any() and sorted(before) == sorted(task.order)
     assert first == [(16, 6)] * 6
 
@@ -337,6 +339,7 @@ def test_both_towers_start_as_the_encoders_left_them():
     assert np.allclose(scores, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @all_losses
 def test_every_loss_trains_the_towers(name):
     keras.utils.set_random_seed(0)
@@ -351,11 +354,12 @@ def test_what_the_towers_embed_gives_the_scores_of_the_call():
     keras.utils.set_random_seed(0)
     task, model = small_task(), TwoTower()
     rankers.train(model, task, epochs=2)
-    queries = model.embed_queries(task.queries)
+    queries = model.embed_queries(task.x["query"])
     products = model.embed_products(task.photos, task.titles)
     assert np.allclose(np.linalg.norm(products, axis=1), 1, atol=1e-5)
-    x = {"query": task.queries, "photo": task.photos[task.rows], "title": task.titles[task.rows]}
-    cosines = np.take_along_axis(queries @ products.T, task.rows, axis=1)
+    rows = task.candidates
+    x = {"query": task.x["query"], "photo": task.photos[rows], "title": task.titles[rows]}
+    cosines = np.take_along_axis(queries @ products.T, rows, axis=1)
     scale, offset = (float(ops.convert_to_numpy(w)) for w in (model.log_scale, model.offset))
     expected = np.exp(scale) * cosines + offset
     assert np.allclose(ops.convert_to_numpy(model(x)), expected, atol=1e-3)
@@ -366,6 +370,7 @@ def test_the_re_ranker_starts_from_the_first_stage():
     assert np.allclose(ops.convert_to_numpy(ReRanker()(x)), 15 * x["first"], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_re_ranker_learns_what_the_first_stage_does_not_know():
     keras.utils.set_random_seed(0)
     task, model = small_task(n=256), ReRanker(width=16, dropout=0.0)
@@ -374,10 +379,11 @@ def test_the_re_ranker_learns_what_the_first_stage_does_not_know():
     assert share_on_top(model, task) > before + 0.3
 
 
+@pytest.mark.slow
 def test_the_re_ranker_reads_the_words():
     keras.utils.set_random_seed(0)
     task = small_task(n=256)
-    task.queries = unit_length(np.random.default_rng(9).normal(size=task.queries.shape))
+    task.x["query"] = unit_length(np.random.default_rng(9).normal(size=task.x["query"].shape))
     task.more["lexical"] += task.grades  # nothing but the words tells the right one
     model = ReRanker(width=16)
     rankers.train(model, task, epochs=15, learning_rate=0.01)
@@ -397,18 +403,32 @@ def test_saved_and_loaded_is_the_same(make, tmp_path):
     assert np.allclose(*(ops.convert_to_numpy(m(x)) for m in (model, loaded)), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [TwoTower, ReRanker])
 def test_mixed_precision_trains(make):
-    """What a GPU run does, on the CPU: float16 compute, float32 weights, a finite loss."""
+    """What a GPU run does, on the CPU: float16 compute, float32 weights that all move."""
     keras.utils.set_random_seed(0)
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        model = make()
-        log = rankers.train(model, small_task(), epochs=6, learning_rate=0.01)
-    finally:
-        keras.config.set_dtype_policy("float32")
+    with computing_in("mixed_float16"):
+        model, task = make(), small_task()
+        model(task[0][0])
+        before = model.get_weights()
+        log = rankers.train(model, task, epochs=6, learning_rate=0.01)
     assert model.compute_dtype == "float16"
     assert log[-1] < log[0]
+    layers = zip(model.trainable_weights, before, strict=True)
+    moved = {w.path: np.abs(ops.convert_to_numpy(w) - old).max() for w, old in layers}
+    moved.pop("offset" if make is TwoTower else "", None)  # the same for all: softmax ignores it
+    assert min(moved.values()) > 1e-3, moved
+
+
+@pytest.mark.parametrize("make", [TwoTower, ReRanker])
+def test_the_scale_is_bounded(make):
+    """So that no score overflows: 1 / temperature goes to 100 at most, as in the encoders."""
+    model, (x, _) = make(), small_task()[0]
+    model(x)
+    assert float(model.scale) == pytest.approx(rankers.SCALE)
+    model.log_scale.assign(20.0)
+    assert float(model.scale) == MAX_SCALE and np.isfinite(model(x)).all()
 
 
 def test_an_unknown_loss_is_refused_and_an_own_one_taken():
@@ -425,21 +445,21 @@ def test_an_unknown_loss_is_refused_and_an_own_one_taken():
 
 def test_a_diverged_loss_is_an_error():
     task = small_task()
-    task.queries = task.queries * np.nan
+    task.x["query"] = task.x["query"] * np.nan
     with pytest.raises(TutorialError, match="lower learning rate"):
         rankers.train(TwoTower(), task, epochs=1)
 
 
 ON_ANOTHER_BACKEND = """
 import keras
-from test_ranking import RANKING_LOSSES, ReRanker, TwoTower, ranking, small_task
+from test_ranking import RANKING_LOSSES, ReRanker, TwoTower, rankers, small_task
 from test_ranking import test_soft_ranks_move_the_scores_and_argsort_does_not as no_gradient
 no_gradient()
 report = {}
 for name in RANKING_LOSSES:
     keras.utils.set_random_seed(0)
-    report[name] = ranking.train(TwoTower(), small_task(), name, epochs=10, learning_rate=0.01)
-report["ReRanker"] = ranking.train(ReRanker(), small_task(), epochs=10, learning_rate=0.01)
+    report[name] = rankers.train(TwoTower(), small_task(), name, epochs=10, learning_rate=0.01)
+report["ReRanker"] = rankers.train(ReRanker(), small_task(), epochs=10, learning_rate=0.01)
 """
 
 

@@ -78,13 +78,13 @@ def test_widths_that_differ_are_named():
 class ByColour:
     """A retriever whose space one can read: the share of red, green and blue."""
 
-    vocabulary = Vocabulary(["red", "green", "blue"])
+    tokeniser = Vocabulary(["red", "green", "blue"])
 
     def embed_photos(self, photos):
         return unit_length(np.asarray(photos, "float32").mean(axis=(1, 2)) + 1e-3)
 
     def embed_texts(self, texts):
-        return unit_length([[word in text for word in self.vocabulary.words] for text in texts])
+        return unit_length([[word in text for word in self.tokeniser.words] for text in texts])
 
 
 @pytest.fixture(scope="module")
@@ -597,16 +597,18 @@ def test_a_fused_space_takes_the_place_of_the_mix(many, space, tmp_path):
     assert np.allclose(found["score"], np.sort(exact)[::-1], atol=1e-6)
 
 
-def test_a_search_in_a_fused_space_is_loaded_with_it(many, space, tmp_path):
+def test_a_search_in_a_fused_space_is_loaded_with_it(many, space, tmp_path, monkeypatch):
+    from mmtutorial.matching import retriever
+
+    monkeypatch.setattr(retriever, "load", lambda folder: ByLetters())
     shop = searching(many, space=space)
     shop.retriever.save = lambda folder: None
     shop.save(tmp_path)
-    load = {"catalogue": many, "load_retriever": lambda folder: ByLetters()}
-    again = ProductSearch.load(tmp_path, space=space, scorers=("vectors", "bm25"), **load)
+    again = ProductSearch.load(tmp_path, many, space=space, scorers=("vectors", "bm25"))
     assert np.array_equal(again.gallery, shop.gallery)
     assert list(again.scorers) == ["vectors", "bm25"]
     with pytest.raises(TutorialError, match="embedded with a fused space: load it with space"):
-        ProductSearch.load(tmp_path, **load)
+        ProductSearch.load(tmp_path, many)
 
 
 def test_why_runs_no_network(many):

@@ -62,14 +62,14 @@ def table(copies=4):
 class ByWords:
     """A retriever whose space one can read: one axis a word; a photo shows its colour."""
 
-    vocabulary = Vocabulary(["red", "green", "navy", "tee", "bag"])
+    tokeniser = Vocabulary(["red", "green", "navy", "tee", "bag"])
 
     def embed_photos(self, photos):
         shown = np.asarray(photos, "float32")[:, 0, 0] / 255  # (n, 3)
         return unit_length(np.pad(shown, ((0, 0), (0, 2))) + 1e-3)
 
     def embed_texts(self, texts):
-        words = self.vocabulary.words
+        words = self.tokeniser.words
         return unit_length([[word in text.lower() for word in words] for text in texts])
 
 
@@ -625,7 +625,7 @@ def test_another_model_can_be_put_in_and_is_embedded_once(own, tmp_path, monkeyp
     home = opening.build(str(own), str(tmp_path / "m"))
     monkeypatch.setattr(ProductSearch, "save", None)  # not called again
     assert opening.build(str(own), str(tmp_path / "m")) == home
-    shop = opening.load(str(own), str(home), str(tmp_path / "m"))
+    shop = opening.load(str(own), str(home))
     assert isinstance(shop.retriever, attribute_retriever.AttributeRetriever)
     assert tuple(shop.scorers) == opening.SCORERS
     assert tuple(shop.weights.values()) == opening.WEIGHTS
