@@ -36,7 +36,7 @@ def check_share(**numbers: Any) -> None:
     >>> check_share(photo_weight=0.5)
     """
     for name, value in numbers.items():
-        if not isinstance(value, Real) or not 0 <= value <= 1:  # NaN is not
+        if not isinstance(value, Real) or not 0 <= float(value) <= 1:  # NaN is not
             raise TutorialError(f"{name} is a share from 0 to 1, not {value!r}")
 
 
