@@ -147,7 +147,7 @@ class FaissIndex:
         self.index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
         self.knob = recipe.knob
         for learns in (self.index, getattr(self.index, "pq", None)):
-            if hasattr(learns, "cp"):
+            if learns is not None and hasattr(learns, "cp"):
                 learns.cp.min_points_per_centroid = 1  # small shops too, without a warning
         self.index.train(gallery[:: max(1, n // TRAINED_ON)].copy())
         self.index.add(gallery)

@@ -22,6 +22,9 @@ class _Lexical:
     def __init__(self, split: Callable[[str], list[str]] = words):
         self.split = split
 
+    def scores(self, queries: Iterable[str]) -> np.ndarray:
+        raise NotImplementedError
+
     def top_k(
         self, queries: Iterable[str], k: int, ids: Sequence[str]
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ Lesson 00 ranks by vectors; ``index`` (lesson 11), ``scorers`` and ``fusion`` (l
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,7 +136,7 @@ class ProductSearch:
             raise TutorialError(f"depth={depth}: look at one product at least")
         self.retriever, self.catalogue, self.photo_weight = retriever, catalogue, photo_weight
         self.space, self.rerank, self.depth = space, rerank, depth
-        table, self._reader = catalogue.table, None
+        table = catalogue.table
         if vectors is None:
             vectors = (
                 retriever.embed_photos(catalogue.photos),
@@ -159,12 +160,10 @@ class ProductSearch:
         self.fusion = fusion if callable(fusion) else FUSIONS[fusion]
         self.index = self._make_index(index)
 
-    @property
+    @cached_property
     def reader(self) -> QueryReader:
         """What reads attributes in queries; made when it is asked for first."""
-        if self._reader is None:
-            self._reader = QueryReader(self.catalogue.table)
-        return self._reader
+        return QueryReader(self.catalogue.table)
 
     def scorer(self, name: str):
         """The scorer of that name, or None."""

@@ -57,7 +57,7 @@ class QueryReader:
         titles = [title.casefold().split() for title in table["title"]]
         self.known = Counter(word for title in table["title"] for word in words(title))
         self._spellings = {joined([word]) for word in self.known}
-        self.values = {}  # spelling → (column, value)
+        self.values: dict[str, tuple[str, str]] = {}  # spelling → (column, value)
         for column in columns:
             for value in table[column][table[column] != ""].value_counts().index:
                 self.values.setdefault(joined(words(value)), (column, value))

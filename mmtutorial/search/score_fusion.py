@@ -43,7 +43,7 @@ def zero_to_one(scores: np.ndarray) -> np.ndarray:
     return (scores - low) / np.where(high > low, high - low, 1)
 
 
-def weighted_shares(scores: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+def weighted_shares(scores: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
     """What each list gives to the weighted mean of the lists that know the product.
 
     ``scores``: ``(lists, …, n_products)``, NaN where missing; ``weights``: one for each list.
@@ -52,11 +52,13 @@ def weighted_shares(scores: np.ndarray, weights: Sequence[float]) -> np.ndarray:
     >>> weighted_shares(np.array([[0.4, np.nan], [0.8, 0.6]]), (1, 3)).round(3).tolist()
     [[0.1, 0.0], [0.6, 0.6]]
     """
-    weights = np.reshape(weights, (-1,) + (1,) * (scores.ndim - 1)) * ~np.isnan(scores)
-    return weights * np.nan_to_num(scores) / np.maximum(weights.sum(axis=0), 1e-12)
+    counting = np.reshape(weights, (-1,) + (1,) * (scores.ndim - 1)) * ~np.isnan(scores)
+    return counting * np.nan_to_num(scores) / np.maximum(counting.sum(axis=0), 1e-12)
 
 
-def weighted_scores(scores: np.ndarray, weights: Sequence[float] = (0.5, 0.5)) -> np.ndarray:
+def weighted_scores(
+    scores: np.ndarray, weights: Sequence[float] | np.ndarray = (0.5, 0.5)
+) -> np.ndarray:
     """The weighted mean of the scores of the parts that are there; 0 where none is.
 
     ``scores``: ``(parts, n_queries, n_products)``, NaN where missing; returns ``(n_queries,
@@ -87,7 +89,7 @@ def hybrid_weighted(
 
 
 def rank_shares(
-    scores: np.ndarray, weights: Sequence[float], k: int = 60, depth: int | None = None
+    scores: np.ndarray, weights: Sequence[float] | np.ndarray, k: int = 60, depth: int | None = None
 ) -> np.ndarray:
     """What each list gives by the rank of the product in it: weight / (k + rank).
 

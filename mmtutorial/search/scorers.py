@@ -56,7 +56,8 @@ class AttributeScorer:
 
     def __init__(self, table: pd.DataFrame, reader: QueryReader):
         self.reader = reader
-        self.codes, self.code_of = {}, {}
+        self.codes: dict[str, np.ndarray] = {}  # column → (n_products,)
+        self.code_of: dict[str, dict[str, int]] = {}  # column → value → its code
         for column, value in reader.values.values():
             if column not in self.codes:
                 self.codes[column], values = pd.factorize(table[column])

@@ -31,7 +31,7 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # no filter can be wr
 TAKEN = {"and", "or", "not", "in", "like", "is", "null", "exists", "iso", "interval",
          "true", "false", "id", "vector", "price"}  # fmt: skip
 LARGEST = sys.float_info.max
-_OPEN = Counter()  # file → how many stores of this process use it
+_OPEN: Counter[str] = Counter()  # file → how many stores of this process use it
 _WRITING = threading.Lock()  # between the look whether an id is there and its writing
 
 
@@ -77,7 +77,7 @@ class VectorStore:
             )
         self.address, self.dim, self.attributes = str(address), dim, tuple(attributes)
         self.name = name
-        self._seen = set()  # (attribute, value) pairs that some product has
+        self._seen: set[tuple[str, str]] = set()  # (attribute, value) pairs that some product has
         self.file = None if "://" in self.address else str(Path(self.address).absolute())
         self.client = self._connect(token)
         _OPEN.update([self.file] if self.file else [])

@@ -49,7 +49,7 @@ def read_where(filters: Iterable[str]) -> dict:
     >>> read_where(["colour=red", "colour=navy blue", "gender=men", "price=10..50"])
     {'colour': ['red', 'navy blue'], 'gender': 'men', 'price': (10.0, 50.0)}
     """
-    given = {}
+    given: dict[str, list] = {}
     for each in filters:
         column, sign, value = (part.strip() for part in each.partition("="))
         if not sign or not column:
