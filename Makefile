@@ -1,12 +1,14 @@
 # Everything a bare machine needs is Python 3.10-3.13 and make.
 #   make run    set up, run the course on the demo shop, show the results
 #   make check  set up, run lint and the tests that train nothing, in two minutes
-#   make test   set up, run every test
+#   make test   set up, run the tests (make nightly: those too that take longest)
 #   make lab    set up, open the lessons in JupyterLab
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+ON_TWO_CORES := -n 2 --dist loadfile
+LESSONS := tests/test_notebooks.py tests/test_own_catalogues.py
 
 # Bytecode halves the start of every kernel; some machines switch it off.
 unexport PYTHONDONTWRITEBYTECODE
@@ -22,10 +24,12 @@ run: $(READY)
 
 # What to run before each commit: no training, no notebook, no server.
 check: $(READY) lint
-	$(BIN)/python -m pytest -m "not slow and not nightly"
+	$(BIN)/python -m pytest $(ON_TWO_CORES) -m "not slow and not nightly"
 
+# The tests that run the lessons run two of them at a time themselves.
 test: $(READY) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(ON_TWO_CORES) $(LESSONS:%=--ignore=%)
+	$(BIN)/python -m pytest $(LESSONS)
 
 # All tests, those too that `make test` leaves out for their time.
 nightly: $(READY) lint
