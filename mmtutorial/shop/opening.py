@@ -27,7 +27,7 @@ MODEL_OF = {"fashion": {"epochs": 4, "batch_size": 256}}  # dataset → what dif
 # What products are ranked by, and the weights that lesson 24 found on its tuning queries.
 SCORERS = ("vectors", "bm25", "attributes")
 WEIGHTS = (0.4, 0.4, 0.2)
-WEIGHTS_OF = {}  # dataset → where it found others
+WEIGHTS_OF: dict[str, tuple[float, ...]] = {}  # dataset → where it found others
 
 
 def ranking(dataset: str) -> dict:
