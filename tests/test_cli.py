@@ -202,10 +202,10 @@ def shop(monkeypatch):
     photos[:3, ..., 0] = photos[3:, ..., 2] = 255
 
     class ByWords:
-        vocabulary = Vocabulary(["red", "navy", "tee", "bag", "hat"])
+        tokeniser = Vocabulary(["red", "navy", "tee", "bag", "hat"])
 
         def embed_texts(self, texts):
-            return unit_length([[w in t.lower() for w in self.vocabulary.words] for t in texts])
+            return unit_length([[w in t.lower() for w in self.tokeniser.words] for t in texts])
 
         def embed_photos(self, photos):
             shown = np.asarray(photos, "float32").mean(axis=(1, 2)) + 1e-3

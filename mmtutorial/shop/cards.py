@@ -15,6 +15,8 @@ from PIL import Image
 
 from mmtutorial.shop.language import ENGLISH, SAYS, say
 
+COLOURED = ("photo", "title", "bm25", "attributes")  # parts with a colour of their own
+
 
 @cache
 def _templates():
@@ -65,6 +67,7 @@ def why_found(
     them. ``attributes`` are those asked for, ``[(column, value), …]``.
     """
     names = {name: spoken_part(name, language) for name in parts}
+    classes = {name: f"{name}-part" if name in COLOURED else "part" for name in parts}
     widths = {name: 100 * max(0, min(1, part)) for name, part in parts.items()}
     signs = [_sign(product[column], value, language) for column, value in attributes]
     return render(
@@ -72,6 +75,7 @@ def why_found(
         score=score,
         parts=parts,
         names=names,
+        classes=classes,
         widths=widths,
         signs=signs,
         language=language,

@@ -308,7 +308,7 @@ def settings_with(**changed):
         ("title.npy", other_gallery(lambda g: g * np.inf), "not finite"),
         ("title.npy", other_gallery(lambda g: g[:11]), "11 × 8, expected 12 × 8"),
         ("title.npy", other_gallery(lambda g: g.astype(object)), "no pickle|[Oo]bject|[Pp]ython"),
-        ("model/model.keras", lambda file: file.write_bytes(b"PK"), "not a zip file"),
+        ("model/model.keras", lambda file: file.write_bytes(b"PK"), "File is not a zip file"),
         ("model/vocabulary.json", lambda file: file.write_text("{}"), "no tokeniser None"),
     ],
 )
@@ -343,13 +343,13 @@ WORDS = ["red", "green", "blue", "acme", "bolt", "tee", "bag", "shoe", "hat"]
 class ByLetters:
     """A retriever for many products: a random vector a word, and a random one a photo."""
 
-    vocabulary = Vocabulary(
+    tokeniser = Vocabulary(
         [*["red", "green", "blue", "acme", "bolt", "tee", "bag", "shoe", "hat"]]
     )
 
     def embed_texts(self, texts):
-        axes = np.random.default_rng(1).normal(size=(len(self.vocabulary.words), 16))
-        said = [[word in text.lower() for word in self.vocabulary.words] for text in texts]
+        axes = np.random.default_rng(1).normal(size=(len(self.tokeniser.words), 16))
+        said = [[word in text.lower() for word in self.tokeniser.words] for text in texts]
         return unit_length(np.array(said) @ axes)
 
     def embed_photos(self, photos):
