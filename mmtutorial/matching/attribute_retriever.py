@@ -32,7 +32,7 @@ from mmtutorial.metrics.similarity import unit_length
 from mmtutorial.metrics.top_k import id_ranks, select_top
 
 KIND = "attribute retriever"  # in config.json, for ``retriever.load``
-AGAIN = "fetch the model again, or train it again"
+AGAIN = "fetch the model again, or train it again and save it there"
 FORMAT = 1  # of a saved model's folder: raise it when an older one cannot be read any more
 
 CONFIG = {  # what config.json holds

@@ -42,7 +42,7 @@ from mmtutorial.paths import ROOT, cache_home
 
 KIND = "dual encoder"  # in config.json, for ``load``
 VERSION = 3  # of the files of a checkpoint: raise it when they change
-AGAIN = "fetch the model again, or train it again"
+AGAIN = "fetch the model again, or train it again and save it there"
 
 
 class Retriever:
