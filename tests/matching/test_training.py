@@ -282,7 +282,7 @@ def test_the_weights_are_the_averages_in_the_end(monkeypatch):
 
 def test_weights_come_back_after_a_look_at_the_averaged_ones():
     model, batches = with_averages(), Recording()
-    for number in range(3):  # the averages begin where the first step ends
+    for number in range(2):  # after the first step the averages are the weights
         model.train_on_batch(*batches[number])
     before = weights_of(model)
     with averaged(model):
