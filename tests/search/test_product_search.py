@@ -343,9 +343,7 @@ WORDS = ["red", "green", "blue", "acme", "bolt", "tee", "bag", "shoe", "hat"]
 class ByLetters:
     """A retriever for many products: a random vector a word, and a random one a photo."""
 
-    tokeniser = Vocabulary(
-        [*["red", "green", "blue", "acme", "bolt", "tee", "bag", "shoe", "hat"]]
-    )
+    tokeniser = Vocabulary([*["red", "green", "blue", "acme", "bolt", "tee", "bag", "shoe", "hat"]])
 
     def embed_texts(self, texts):
         axes = np.random.default_rng(1).normal(size=(len(self.tokeniser.words), 16))
