@@ -426,19 +426,23 @@ def test_an_unknown_encoder_is_refused_before_training(which):
 
 @pytest.mark.slow
 def test_mixed_precision_trains():
-    """What a GPU run does, on the CPU: float16 compute, float32 weights, a finite loss."""
+    """What a GPU run does, on the CPU: float16 compute, float32 weights that all move.
+
+    Keras leaves out the first steps, whose gradients overflow, until its scale of the loss fits.
+    """
     shop = small_shop(32)
     vocabulary = Vocabulary.fit(shop.table["title"])
     with computing_in("mixed_float16"):
         model = small_model(vocabulary)
-        before = [each.get_weights() for each in (model.image_encoder, model.text_encoder)]
         batches = pair_batches(shop, vocabulary, batch_size=16, seed=0)
-        log = train(model, batches, epochs=12)  # the first steps find the scale of the loss
+        model(batches[0][0])  # builds it
+        before = [ops.convert_to_numpy(weight) for weight in model.trainable_weights]
+        log = train(model, batches, epochs=10, learning_rate=5e-3)
     assert model.image_encoder.compute_dtype == "float16"
+    assert 0 < int(model.optimizer.iterations) <= 20
     assert log["loss"].iloc[-1] < log["loss"].iloc[0]
-    for encoder, old in zip((model.image_encoder, model.text_encoder), before, strict=True):
-        moved = [(a != b).any() for a, b in zip(old, encoder.get_weights(), strict=True)]
-        assert any(moved), encoder.name
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        assert np.abs(ops.convert_to_numpy(weight) - old).max() > 1e-3, weight.path
 
 
 ON_ANOTHER_BACKEND = """
