@@ -24,19 +24,11 @@ MODEL = {
     "text_encoder": "lstm",
 }
 MODEL_OF = {"fashion": {"epochs": 4, "batch_size": 256}}  # dataset → what differs from MODEL
-# What products are ranked by, and the weights that lesson 24 found on its tuning queries.
+# What products are ranked by, and the weights that lesson 24 finds, on the drawn shop and on the
+# fashion catalogue alike.
 SCORERS = ("vectors", "bm25", "attributes")
-WEIGHTS = (0.4, 0.4, 0.2)
-WEIGHTS_OF = {}  # dataset → where it found others
-
-
-def ranking(dataset: str) -> dict:
-    """How the shop over a catalogue ranks: ``scorers`` and ``weights`` of ``ProductSearch``.
-
-    >>> ranking("some/where")["scorers"]
-    ('vectors', 'bm25', 'attributes')
-    """
-    return {"scorers": SCORERS, "weights": WEIGHTS_OF.get(dataset, WEIGHTS)}
+WEIGHTS = (0.2, 0.2, 0.6)
+RANKING = {"scorers": SCORERS, "weights": WEIGHTS}  # of ProductSearch
 
 
 def open_shop(dataset="demo", model=None):
@@ -76,7 +68,7 @@ def _retriever(catalogue, dataset, model):
 
 
 def load(dataset, home, model=None):
-    """The ``ProductSearch`` that ``build`` left in ``home``; it ranks as ``ranking`` says."""
+    """The ``ProductSearch`` that ``build`` left in ``home``; it ranks by ``RANKING``."""
     from mmtutorial.search.product_search import ProductSearch
 
     load_retriever = None  # the usual one
@@ -84,6 +76,6 @@ def load(dataset, home, model=None):
         from mmtutorial.matching.attribute_retriever import load_model as load_retriever
     try:
         catalogue = load_catalogue(dataset).cleaned()
-        return ProductSearch.load(home, catalogue, load_retriever, **ranking(dataset))
+        return ProductSearch.load(home, catalogue, load_retriever, **RANKING)
     except DamagedFile as fault:
         raise TutorialError(f"remove the folder {home} and start again: {fault}") from fault
