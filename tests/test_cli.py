@@ -18,7 +18,7 @@ from mmtutorial.encoders.tokenisers import Vocabulary
 from mmtutorial.metrics.similarity import unit_length
 from mmtutorial.search.product_search import ProductSearch
 from mmtutorial.shop import terminal
-from mmtutorial.shop.opening import ranking
+from mmtutorial.shop.opening import RANKING
 
 
 def call(*arguments):
@@ -215,7 +215,7 @@ def shop(monkeypatch):
 
     def open_shop(dataset, model):
         opened.append((dataset, model))
-        return ProductSearch(ByWords(), Catalogue("six", products, photos), **ranking(dataset))
+        return ProductSearch(ByWords(), Catalogue("six", products, photos), **RANKING)
 
     monkeypatch.setattr(terminal.opening, "open_shop", open_shop)
     return opened

@@ -7,6 +7,7 @@ Both indexes have one face: ``fit(titles)`` on the titles of the gallery, ``scor
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -16,14 +17,15 @@ from mmtutorial.encoders.tokenisers import words
 from mmtutorial.metrics.top_k import check_k, id_ranks, select_top
 
 
-class _Lexical:
+class _Lexical(ABC):
     """What both indexes share: the ranking."""
 
     def __init__(self, split: Callable[[str], list[str]] = words):
         self.split = split
 
+    @abstractmethod
     def scores(self, queries: Iterable[str]) -> np.ndarray:
-        raise NotImplementedError
+        """``(n_queries, n_products) float32``, higher is better."""
 
     def top_k(
         self, queries: Iterable[str], k: int, ids: Sequence[str]

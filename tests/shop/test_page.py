@@ -5,7 +5,6 @@ import html
 import io
 import json
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -91,7 +90,7 @@ def page(shop):
 def ranked(shop):
     """The page of the same shop, ranked as ``mmtutorial app`` ranks."""
     found = (shop.photo_vectors, shop.title_vectors)
-    by_all = ProductSearch(shop.retriever, shop.catalogue, vectors=found, **opening.ranking("demo"))
+    by_all = ProductSearch(shop.retriever, shop.catalogue, vectors=found, **opening.RANKING)
     return make(by_all, per_page=5)
 
 
@@ -600,6 +599,20 @@ def test_it_takes_the_model_of_lesson_00():
         assert of_lesson["max_products"] == 0
 
 
+def test_it_ranks_by_what_lesson_24_finds():
+    """The lesson chooses weights for the same scorers, in the same fusion, from the same grid."""
+    notebook = json.loads((ROOT / "notebooks" / "24_capstone.ipynb").read_text("utf-8"))
+    cells = {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]}
+    grid = re.search(r"np.linspace\(0, 1, (\d+)\)", cells["24-shop-weights"]).group(1)
+    steps = np.array(opening.WEIGHTS) * (int(grid) - 1)
+    assert np.allclose(steps, steps.round()) and sum(opening.WEIGHTS) == pytest.approx(1)
+    assert "scorers=opening.SCORERS" in cells["24-shop-weights"]
+    assert '"scorers": opening.SCORERS, "weights": weights' in cells["24-shop"]
+    assert "fusion" not in cells["24-shop"] and opening.RANKING.keys() == {"scorers", "weights"}
+    assert "weighted_scores(said, w)" in cells["24-shop-weights"]  # ProductSearch's own default
+    assert "page.make(shop)" in cells["24-app"]
+
+
 @pytest.fixture
 def own(tmp_path):
     """The folder of a small catalogue as its owner might have it."""
@@ -636,8 +649,6 @@ def test_another_model_can_be_put_in_and_is_embedded_once(own, tmp_path, monkeyp
 
 # The served page in a browser ------------------------------------------------------------------
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-
 
 def free_port():
     with socket.socket() as probe:
@@ -666,15 +677,6 @@ def start(*arguments):
             return process, re.search(r"http://[\d.:]+", line).group()
     late.cancel()
     pytest.fail("".join(lines))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no chromium here")
-    with playwright.sync_playwright() as started:
-        yield started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
 @pytest.fixture(scope="module")
