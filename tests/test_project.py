@@ -146,6 +146,13 @@ def test_the_new_imports_in_the_changelog_are_there():
         folder = first.rpartition(".")[0]
         for name in [first, *(f"{folder}.{other}" for other in others if other[0].islower())]:
             assert module_file(name), f"{old}: there is no {name}"
+        # `module`: `name`, … of the old place stand at the new one, or the second table says how
+        # they are called now.
+        files = [module_file(first), *(module_file(f"{folder}.{other}") for other in others)]
+        code = "".join(file.read_text("utf-8") for file in files if file)
+        for name in re.findall(r"`(\w+)`", old.partition(":")[2]):
+            renamed = re.search(rf"^\| .*`{name}\b.* \|", text.partition("| old name |")[2], re.M)
+            assert re.search(rf"^(def|class) {name}\b|^{name}\b.* =", code, re.M) or renamed, name
 
 
 def test_where_things_lie(monkeypatch, tmp_path):

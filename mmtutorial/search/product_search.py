@@ -87,16 +87,16 @@ class ProductSearch:
     photo_weight : the photo's share in a product's vector; a query has its own
     vectors : ``(photo, title)``, ``(n_products, dim)`` float rows of unit length, where they are
         there already; otherwise every product is embedded
-    index : who proposes the nearest products. "exact" looks at each; "hnsw" and "ivf" are the
-        ``FaissIndex`` of that name; or an object with the face of ``search.indexes``, made from
-        ``gallery``; or a ``VectorStore`` that holds it (lesson 11). ``recall`` says what an
-        approximate one loses. With ``where``, "exact" is used among the products that pass,
-        whatever the index, as those nearest to a query may all fail the filter; a store filters
-        by itself, and its ``attributes`` are what it can filter by.
+    index : how the nearest products are found. "exact" compares the query with each product.
+        "hnsw" and "ivf" are the ``FaissIndex`` of that name. Or give an object with the face of
+        ``search.indexes``, made from ``gallery``; or a ``VectorStore`` that holds the gallery
+        (lesson 11). ``recall`` says what an approximate index loses. With ``where`` the search is
+        exact among the products that pass, whatever the index: those nearest to a query may all
+        fail the filter. A store filters by itself, by its ``attributes``.
     scorers : what products are ranked by: of "vectors", "bm25" (the title's words) and
         "attributes" (values that the query names), or your own (``search.scorers``: one method,
-        ``scores(query)``). Scorers without a word to the query, such as "bm25" where it is a
-        photo, are left out. With an approximate index each proposes its best ``depth`` products.
+        ``scores(query)``). A scorer that can say nothing about the query, such as "bm25" about a
+        photo, is left out. With an approximate index each proposes its best ``depth`` products.
     weights : a number for each scorer; equal ones by default
     fusion : how the scorers' lists become one: "weighted" (each stretched to 0 … 1 for the query,
         then their mean), "ranks" (reciprocal ranks), or your own: a function of ``(lists,
@@ -239,10 +239,11 @@ class ProductSearch:
     def load(cls, folder: str | Path, catalogue: Catalogue, **ranking) -> "ProductSearch":
         """What ``save`` wrote, for the same ``catalogue``; the vectors are memory-mapped.
 
-        ``ranking`` is what the constructor takes: ``index``,
-        ``scorers``, ``space``, … Raises ``TutorialError`` where a file is missing, damaged or of
-        another version, the vectors are not finite or not of the model's width, the search is of
-        other products, or its products were fused in a ``space`` that is not given.
+        ``ranking`` is what the constructor takes: ``index``, ``scorers``, ``space``, …
+
+        Raises ``TutorialError`` where a file is missing, damaged or of another version, the vectors
+        are not finite or not of the model's width, the search is of other products, or its products
+        were fused in a ``space`` that is not given.
         """
         from mmtutorial.matching import retriever as retrievers  # Keras: only where it is needed
 
