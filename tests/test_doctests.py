@@ -63,4 +63,6 @@ def test_examples_in_readmes(page, tmp_path, monkeypatch):
     for code, shown in blocks(page):
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(compile(code, page.name, "exec"), names)
-        assert printed.getvalue() == shown
+        # Where nothing is in the cache, bars show how far drawing and training are.
+        lines = [line for line in printed.getvalue().splitlines() if "%|" not in line]
+        assert lines == (shown or "").splitlines()

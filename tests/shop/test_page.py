@@ -1,6 +1,7 @@
 """The search app: its parts, its page driven from Python, and the served page in a browser."""
 
 import base64
+import contextlib
 import html
 import io
 import json
@@ -833,9 +834,12 @@ def test_a_page_that_is_closed_ends_its_kernel_and_another_site_gets_none(browse
     import psutil
 
     def kernels():
-        below = psutil.Process(served.process.pid).children(recursive=True)
-        alive = [one for one in below if one.status() != "zombie"]
-        return {one.pid for one in alive if "ipykernel_launcher" in one.cmdline()}
+        found = set()
+        for one in psutil.Process(served.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it may end while it is looked at
+                if one.status() != "zombie" and "ipykernel_launcher" in one.cmdline():
+                    found.add(one.pid)
+        return found
 
     profile = browser.new_context()  # it outlives its page, as a visitor's browser does
     view = visit(profile, served.address, 390)
