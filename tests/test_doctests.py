@@ -64,5 +64,5 @@ def test_examples_in_readmes(page, tmp_path, monkeypatch):
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(compile(code, page.name, "exec"), names)
         # Where nothing is in the cache, bars show how far drawing and training are.
-        lines = [line for line in printed.getvalue().splitlines() if "%|" not in line]
-        assert lines == (shown or "").splitlines()
+        lines = [line for line in printed.getvalue().split("\n") if "%|" not in line]
+        assert "\n".join(lines) == (shown or "")
