@@ -44,24 +44,15 @@ def test_every_lesson_has_a_small_size():
     assert set(SMALL) == {lesson.number for lesson in find_lessons(ROOT / "notebooks")}
 
 
-LADDERS = ("02", "03", "05")  # they train many models, and read little but photos or titles
-# The spreadsheet has all that goes wrong in a file, so the other lessons run on it by day. Of the
-# two others by day: the lessons that read what this catalogue lacks or has in excess.
-BY_DAY = {
-    "spreadsheet": tuple(number for number in SMALL if number not in LADDERS),
-    "plain": ("01", "04", "10", "24"),  # no attribute: no exam but copies of titles
-    "furniture": ("01", "04", "10", "24"),  # a hundred types, two colours in one, no brand
-}
+LADDERS = ("02", "03", "05")  # they train many models: by day on one catalogue, nightly on all
+OTHERS = tuple(number for number in SMALL if number not in LADDERS)
+BY_DAY = {"plain": tuple(SMALL), "spreadsheet": OTHERS, "furniture": OTHERS}
 CASES = [
     *(pytest.param(kind, numbers, id=kind) for kind, numbers in BY_DAY.items()),
     *(
-        pytest.param(
-            kind,
-            tuple(number for number in SMALL if number not in numbers),
-            id=f"{kind}-others",
-            marks=pytest.mark.nightly,
-        )
+        pytest.param(kind, LADDERS, id=f"{kind}-ladders", marks=pytest.mark.nightly)
         for kind, numbers in BY_DAY.items()
+        if numbers == OTHERS
     ),
 ]
 
