@@ -27,7 +27,7 @@ SAVE_EVERY = 25  # steps
 
 
 def train_attributes(train_part, validation_part, settings=None, name="base", precision="float32"):
-    """Train the model, or go on with a training that was interrupted: a ``AttributeRetriever``.
+    """Train the model, or go on with a training that was interrupted: an ``AttributeRetriever``.
 
     The training's state is written every ``SAVE_EVERY`` steps, whole or not at all, to
     ``MMTUTORIAL_CACHE/base/NAME-<hex>``; the hex digits come from the products, ``VERSION``, the
