@@ -44,9 +44,8 @@ profile_option = click.option(
 jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many run at a time, each with its share of the cores.",
+    help="How many run at a time, each with its share of the cores; by default as many as there "
+    "are cores and memory for, at most 4, and one where there is a GPU.",
 )
 force_option = click.option("--force", is_flag=True, help="Run again what did not change.")
 results_option = click.option(

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+import psutil
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
@@ -43,6 +44,7 @@ from mmtutorial.paths import ROOT, cache_home, data_home, results_home
 
 GRACE_SECONDS = 10
 ELSEWHERE = "name another folder with --results. Finished lessons are kept"
+LESSON_BYTES = 3_000_000_000  # bytes a lesson takes, with some room
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 # The C library hands large arrays back to the kernel after each training step and fetches them
 # anew: on Linux an eighth of a small training's CPU time. Told to keep them, it does not.
@@ -69,7 +71,7 @@ def run(
     dataset: str | Path = "demo",
     profile: str = "quick",
     parameters: dict | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     force: bool = False,
     results: str | Path | None = None,
     notebooks: str | Path | None = None,
@@ -77,8 +79,9 @@ def run(
     """Run the lessons ``wanted`` (numbers or names; none: all) and return their metrics.
 
     ``dataset``: "demo", "fashion" or the path of your own catalogue; ``parameters``: name → value
-    (or its text), for every selected lesson; ``jobs``: lessons at a time; ``force``: run those
-    too whose inputs did not change; ``results``, ``notebooks``: folders other than the project's.
+    (or its text), for every selected lesson; ``jobs``: lessons at a time, by default
+    ``usual_jobs``; ``force``: run those too whose inputs did not change; ``results``,
+    ``notebooks``: folders other than the project's.
 
     Raises
     ------
@@ -150,7 +153,7 @@ def run_tasks(
     common: dict,
     folder: Path,
     *,
-    jobs: int = 1,
+    jobs: int | None = None,
     force: bool = False,
     after_each: Callable[[], object] | None = None,
 ) -> list[dict]:
@@ -159,6 +162,7 @@ def run_tasks(
     ``after_each`` is called when one is over. Returns their metrics in their order; raises as
     ``run`` does.
     """
+    jobs = usual_jobs() if jobs is None else jobs
     if jobs < 1:
         raise TutorialError(f"--jobs {jobs}: run at least one lesson at a time")
     with writing(folder, ELSEWHERE):
@@ -429,17 +433,30 @@ def _sigterm_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # what this process may use of them
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def usual_jobs() -> int:
+    """How many lessons run at a time unless told: a core and 3 GB of free memory each, at most 4.
+
+    A lesson's small models leave a second core idle half of the time. A GPU is for one lesson.
+    """
+    if shutil.which("nvidia-smi"):
+        return 1
+    return max(1, min(_cores(), psutil.virtual_memory().available // LESSON_BYTES, 4))
+
+
 def _environment(chosen: str, jobs: int) -> dict[str, str]:
     """The environment of a lesson: this one, with paths that mean the same from its folder.
 
     Of several lessons at a time each gets its share of the cores. What the user set stays.
     """
     left_out = ("PYTHONDONTWRITEBYTECODE", "MPLBACKEND")  # slow imports; figures not inline
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
     return {
-        **(dict.fromkeys(THREADS, str(max(1, cores // jobs))) if jobs > 1 else {}),
+        **(dict.fromkeys(THREADS, str(max(1, _cores() // jobs))) if jobs > 1 else {}),
         **KEEP_MEMORY,
         **{name: value for name, value in os.environ.items() if name not in left_out},
         "KERAS_BACKEND": chosen,

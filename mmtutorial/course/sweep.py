@@ -44,7 +44,7 @@ def sweep(
     seeds=(0, 1, 2),
     dataset="demo",
     profile="quick",
-    jobs=1,
+    jobs=None,
     force=False,
     results=None,
     notebooks=None,

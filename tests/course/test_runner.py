@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import psutil
@@ -357,6 +358,20 @@ def test_lessons_at_a_time_share_the_cores_unless_the_user_says_otherwise(monkey
     given = runner._environment("jax", jobs=3)
     assert (given["TF_NUM_INTRAOP_THREADS"], given["OMP_NUM_THREADS"]) == ("2", "5")
     assert runner._environment("jax", jobs=20)["TF_NUM_INTRAOP_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "gpu", "jobs"),
+    [(2, 20, None, 2), (2, 5, None, 1), (1, 1, None, 1), (16, 60, None, 4), (16, 60, "/gpu", 1)],
+)
+def test_as_many_lessons_run_as_there_are_cores_and_memory(
+    cores, gigabytes, gpu, jobs, monkeypatch
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    free = SimpleNamespace(available=gigabytes * 10**9)
+    monkeypatch.setattr(runner.psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(runner.shutil, "which", lambda name: gpu)
+    assert runner.usual_jobs() == jobs
 
 
 def test_a_second_run_into_the_same_folder_is_refused_while_the_first_runs(tmp_path, fake_execute):
