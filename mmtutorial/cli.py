@@ -295,9 +295,29 @@ def data():
 
 
 @data.command("get")
-@click.argument("name", type=click.Choice(["fashion"]))
+@click.argument("name")
 def get(name):
-    """Download a data set into MMTUTORIAL_DATA (default: data/)."""
-    from mmtutorial.catalogue import fashion
+    """Download a data set into MMTUTORIAL_DATA (default: data/).
 
-    click.echo(f"The fashion catalogue is whole: {fashion.download()}")
+    NAME is fashion, or a set of lessons 12 to 23 (`mmtutorial data list`). Its licence is shown
+    first.
+    """
+    from mmtutorial.catalogue import fashion, real_sets
+
+    if name == "fashion":
+        click.echo(f"The fashion catalogue is whole: {fashion.download()}")
+        return
+    click.echo(real_sets.real_set(name))
+    click.echo(f"The set is whole: {real_sets.download(name)}")
+
+
+@data.command("list")
+def list_sets():
+    """List the data sets that `data get` knows, with their licences."""
+    from mmtutorial.catalogue import real_sets
+
+    click.echo(
+        "fashion: the real catalogue of the course, 43,000 products (270 MB), data/README.md"
+    )
+    for each in real_sets.real_sets().values():
+        click.echo(f"\n{each}")
