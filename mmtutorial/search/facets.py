@@ -61,7 +61,7 @@ class Facets:
         for name in VALUES:
             name = kind if name == KINDS[0] else name
             if _several(table, name):
-                codes, values = pd.factorize(table[name].replace("", np.nan), sort=True)
+                codes, values = pd.factorize(table[name].where(table[name] != ""), sort=True)
                 self.columns[name] = ValueColumn(codes, [str(value) for value in values])
         for name in table.select_dtypes("number"):
             column = _range_column(table[name].to_numpy(dtype=float, na_value=np.nan))

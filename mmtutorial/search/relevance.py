@@ -18,7 +18,7 @@ from mmtutorial.files import intact, is_a, read_json
 from mmtutorial.search.scorers import Query
 
 FITS = 0.5  # more likely right than not
-KINDS = ("words", "photo", "both", "product")  # what is searched by
+KINDS = ("words", "unseen words", "photo", "both", "product")  # what is searched by
 EVIDENCE = ("bias", "cosine", "bm25", "bm25 is silent", "asked", "asked is silent")
 HARD, OTHERS = 300, 300  # products a query: the best by score, and some of the rest
 FILE = "relevance.json"
@@ -29,8 +29,8 @@ class Relevance:
     """The chance that a product is relevant, for each kind of query. Used in lesson 24.
 
     ``weights``: kind → a number for each of ``EVIDENCE``, of a logistic regression. Kinds:
-    "words", "photo", "both" and "product" (similar ones are wanted). A kind that could not be
-    learnt is missing.
+    "words", "unseen words" (the model knows none of them, so there is no cosine), "photo", "both"
+    and "product" (similar ones are wanted). A kind that could not be learnt is missing.
 
     Where the truth comes from: the queries of ``catalogue.exam``. On most catalogues these are
     composed from attributes, and right is what has all of them. So the chance says above all
@@ -182,14 +182,13 @@ def examples(search, qrels, kind, rng):
         relevant = np.zeros(len(row_of), dtype=bool)
         relevant[rows] = True
         shown = None
-        if kind != "words":
+        if kind in ("photo", "both", "product"):
             if len(rows) < 2:
                 continue
             shown = int(rng.choice(rows))
             counts[shown] = relevant[shown] = False
-        query = example_query(
-            search, kind, text, None if vectors is None else vectors[number], shown
-        )
+        vector = None if vectors is None else vectors[number]
+        query = example_query(search, kind, text, vector, shown)
         try:
             lists = search.score_lists(query)
         except TutorialError:  # nothing in the catalogue knows a word of it
@@ -198,12 +197,15 @@ def examples(search, qrels, kind, rng):
 
 
 def example_query(search, kind, text, vector, shown) -> Query:
-    """The query by a text, its ``(dim,)`` vector, and the product at row ``shown``."""
+    """A query of that kind by a text, its ``(dim,)`` vector, and the product at row ``shown``."""
+    if kind == "unseen words":
+        return Query(None, text)
     if kind == "product":
         return Query(search.gallery[shown])
     photo = None if kind == "words" else search.photo_vectors[shown][None]
-    text_vector = None if kind == "photo" else vector[None]
-    return Query(search.join(photo, text_vector)[0], None if kind == "photo" else text)
+    if kind == "photo":
+        return Query(search.join(photo, None)[0])
+    return Query(search.join(photo, vector[None])[0], text)
 
 
 def _sample(known, relevant, counts, rng):

@@ -79,18 +79,19 @@ class Suggestions:
         typed = normalise_title(text)
         if not typed:
             return []
-        found = []
+        found, tokens = [], words(text)
         if self.chinese and (chinese or re.search(CHINESE_LETTER, typed)):
-            found = self._chinese_titles(typed)
-        tokens = words(text)
-        if tokens and len(found) < MOST:
+            found += self._chinese_titles(typed)
+        if tokens:
             begun = not text[-1:].isspace()  # after a space another word begins
             completed = self._completed(tokens) if begun else []
-            titles = self._with_all(tokens, begun)[: MOST - min(len(completed), MOST - MOST_TITLES)]
-            found += [*completed[: MOST - len(titles)], *titles]
-        unique = {each.text.casefold(): each for each in reversed(found)}  # the first one stays
+            most = MOST - MOST_TITLES
+            found += [*completed[:most], *self._with_all(tokens, begun), *completed[most:]]
+        unique: dict[str, Suggestion] = {}
+        for each in found:
+            unique.setdefault(each.text.casefold(), each)
         unique.pop(typed, None)  # it is there already
-        return [*reversed(unique.values())][:MOST]
+        return list(unique.values())[:MOST]
 
     def _completed(self, tokens):
         """The typed words with the last of them completed, the commonest first."""

@@ -293,7 +293,11 @@ class Shopfront:
         query = self.shop.query(asked, photo, weight)._replace(off=off)
         return self._scored(
             query,
-            "words" if photo is None else "both",
+            "both"
+            if photo is not None
+            else "words"
+            if query.vector is not None
+            else "unseen words",
             [each for each in attributes if each not in off],
             read=read,
             translated=asked if asked != text else None,

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from small_catalogue import small_catalogue
 
 from mmtutorial.catalogue.catalogue import Catalogue
 from mmtutorial.catalogue.queries import Exam
@@ -133,7 +134,7 @@ def test_a_value_that_was_taken_off_is_not_asked_for(search):
 def test_a_kind_that_cannot_be_learnt_is_missing(search):
     one_each = {"acme red tee": {"p001": 1}}
     learnt = Relevance.fit(search, one_each)
-    assert set(learnt.weights) == {"words"}  # a photo's own product is left out
+    assert set(learnt.weights) == {"words", "unseen words"}  # a photo's own product is left out
     assert learnt.chance(search, Query(search.gallery[0]), "photo", {}) is None
     assert Relevance.fit(search, {}).weights == {}
 
@@ -193,8 +194,7 @@ def test_an_opened_shop_knows_how_many_fit(search, monkeypatch):
     monkeypatch.setattr(Catalogue, "split", lambda self, seed: None)
     monkeypatch.setattr(Catalogue, "exam", lambda self, parts: exam)
     assert "words" in opening.fit_relevance(search).weights
-    nothing = SimpleNamespace(
-        catalogue=Catalogue("none", search.catalogue.table.assign(title=""), [])
-    )
     monkeypatch.undo()
-    assert opening.fit_relevance(nothing).weights == {}
+    small = small_catalogue(12)
+    nothing = Catalogue("none", small.table.assign(title=""), small.photos)
+    assert opening.fit_relevance(SimpleNamespace(catalogue=nothing)).weights == {}
