@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mmtutorial import TutorialError
+from mmtutorial.catalogue.queries import KINDS as CATEGORIES
 from mmtutorial.catalogue.queries import title_halves
 from mmtutorial.encoders.tokenisers import words
 from mmtutorial.files import intact, is_a, read_json
@@ -33,8 +34,10 @@ class Relevance:
     and "product" (similar ones are wanted). A kind that could not be learnt is missing.
 
     Where the truth comes from: the queries of ``catalogue.exam``. On most catalogues these are
-    composed from attributes, and right is what has all of them. So the chance says above all
-    whether a product has what is asked for; it is no shopper's judgement.
+    composed from attributes, and right is what has all of them. That favours the attributes: the
+    chance says above all whether a product has what is asked for; it is no shopper's judgement.
+    A photo shows neither brand nor gender nor season. With the queries' answers no product would
+    ever fit a photo alone; so for "photo" and "product" right is what has the same kind and colour.
     """
 
     def __init__(self, weights: Mapping[str, list[float]]):
@@ -58,8 +61,12 @@ class Relevance:
             known, relevant, count = (np.concatenate(part) for part in zip(*samples, strict=True))
             if not relevant.any() or relevant.all():
                 continue
-            model = LogisticRegression(fit_intercept=False, max_iter=1000)
-            model.fit(known, relevant, sample_weight=count)
+            # Relevant ones are few in a million: a rough solver stops at the flat beginning, and a
+            # strong penalty keeps every chance below one half.
+            model = LogisticRegression(
+                C=100, fit_intercept=False, solver="newton-cholesky", tol=1e-10, max_iter=1000
+            )
+            model.fit(known.astype("float64"), relevant, sample_weight=count)
             weights[kind] = model.coef_[0].tolist()
         return cls(weights)
 
@@ -182,11 +189,14 @@ def examples(search, qrels, kind, rng):
         relevant = np.zeros(len(row_of), dtype=bool)
         relevant[rows] = True
         shown = None
-        if kind in ("photo", "both", "product"):
-            if len(rows) < 2:
-                continue
+        if kind in ("photo", "both", "product") and rows:
             shown = int(rng.choice(rows))
+            if kind != "both":
+                alike = _looks_like(search.catalogue.table, shown)
+                relevant = alike if alike.any() else relevant
             counts[shown] = relevant[shown] = False
+        if not relevant.any():
+            continue
         vector = None if vectors is None else vectors[number]
         query = example_query(search, kind, text, vector, shown)
         try:
@@ -194,6 +204,15 @@ def examples(search, qrels, kind, rng):
         except TutorialError:  # nothing in the catalogue knows a word of it
             continue
         yield evidence(search, query, lists), relevant, counts
+
+
+def _looks_like(table, row):
+    """The products of the kind and the colour of the one at ``row``; none where they are unknown."""
+    kinds = [name for name in CATEGORIES if name in table and table[name][row]]
+    if not kinds or "colour" not in table or not table["colour"][row]:
+        return np.zeros(len(table), dtype=bool)
+    same = [table[name] == table[name][row] for name in (kinds[0], "colour")]
+    return np.logical_and(*same).to_numpy()
 
 
 def example_query(search, kind, text, vector, shown) -> Query:
