@@ -207,12 +207,12 @@ def examples(search, qrels, kind, rng):
 
 
 def _looks_like(table, row):
-    """The products of the kind and the colour of the one at ``row``; none where they are unknown."""
+    """The products of its kind and its colour; none where these are unknown."""
     kinds = [name for name in CATEGORIES if name in table and table[name][row]]
     if not kinds or "colour" not in table or not table["colour"][row]:
         return np.zeros(len(table), dtype=bool)
     same = [table[name] == table[name][row] for name in (kinds[0], "colour")]
-    return np.logical_and(*same).to_numpy()
+    return np.logical_and(*same).to_numpy(copy=True)
 
 
 def example_query(search, kind, text, vector, shown) -> Query:
