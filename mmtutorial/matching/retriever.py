@@ -73,7 +73,10 @@ class Retriever:
     def embed_texts(self, texts):
         """n texts → ``(n, dim)`` float32 of unit length."""
         tokens = self.tokeniser.encode(list(texts))
-        return unit_length(self.model.text_encoder.predict(tokens, batch_size=256, verbose=0))
+        encoder = self.model.text_encoder
+        if len(tokens) == 1:  # a shopper waits, and predict prepares for many batches
+            return unit_length(encoder.predict_on_batch(tokens))
+        return unit_length(encoder.predict(tokens, batch_size=256, verbose=0))
 
     def save(self, folder):
         """Write the files that ``load`` reads into ``folder``."""

@@ -236,4 +236,6 @@ def _sample(known, relevant, counts, rng):
     rows = np.concatenate([np.flatnonzero(relevant), first, some])
     count = np.ones(len(rows))
     count[len(rows) - len(some) :] = len(rest) / max(1, len(some))
+    # A query that is read wrongly counts once, however many products have what was read in it.
+    count /= max(1, (known[counts, 4] == 1).sum())
     return known[rows], relevant[rows], count
