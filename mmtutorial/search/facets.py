@@ -3,6 +3,7 @@
 A shop shows beside its results how many of them are red, and how their prices are spread.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -68,13 +69,16 @@ class Facets:
             if column is not None:
                 self.columns[name] = column
 
-    def values(self, name: str, chosen: np.ndarray, asked: tuple = ()) -> list[tuple[str, int]]:
+    def values(
+        self, name: str, chosen: np.ndarray, asked: Iterable[str] = ()
+    ) -> list[tuple[str, int]]:
         """The values of a column with their counts among the chosen products, commonest first.
 
         ``chosen``: a ``(n_products,)`` mask. Values that none of them has are left out, but for
         those ``asked`` for, in any spelling.
         """
         column = self.columns[name]
+        assert isinstance(column, ValueColumn), f"{name} holds numbers: see its bars"
         counts, wanted = column.counted(chosen), {spelling(one) for one in asked}
         order = np.argsort(-counts, kind="stable")  # equal counts: by the alphabet
         return [

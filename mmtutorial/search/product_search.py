@@ -341,9 +341,7 @@ class ProductSearch:
             image = self.retriever.embed_photos(read_photo(photo)[None])
         return self.join(image, text, photo_weight)[0]
 
-    def join(
-        self, photo: np.ndarray | None, text: np.ndarray | None, photo_weight: float = 0.5
-    ) -> np.ndarray:
+    def join(self, photo, text, photo_weight=0.5):
         """``(n, dim)`` vectors of photos and of texts, one of them None where missing, as one."""
         if self.space is not None:  # at a weight of 1/2, as it was trained
             stretch = {"photo": (photo, 2 * photo_weight), "text": (text, 2 - 2 * photo_weight)}

@@ -55,7 +55,10 @@ class Relevance:
 
         rng, weights = np.random.default_rng(seed), {}
         for kind in KINDS:
-            samples = [_sample(*each, rng) for each in examples(search, qrels, kind, rng)]
+            samples = [
+                _sample(known, relevant, counts, rng)
+                for known, relevant, counts in examples(search, qrels, kind, rng)
+            ]
             if not samples:
                 continue
             known, relevant, count = (np.concatenate(part) for part in zip(*samples, strict=True))

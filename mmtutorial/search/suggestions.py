@@ -3,8 +3,8 @@
 import re
 from bisect import bisect_left
 from collections import Counter
+from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,8 @@ LONGEST_VALUE = 4  # words that a value may have been begun with
 AFTER_ALL = "\U0010ffff"  # in the order of letters
 
 
-class Suggestion(NamedTuple):
+@dataclass(frozen=True)
+class Suggestion:
     """What to search for: ``text``, and how many products have it.
 
     ``kind``: "word", "value" (of ``column``) or "title".
@@ -62,7 +63,7 @@ class Suggestions:
         sums = np.cumsum([0, *np.array(self.title_counts, dtype=int)[self.places]])
         self.word_counts = sums[self.starts[1:]] - sums[self.starts[:-1]]  # products
         self.values = [  # spelling, column, count; the commonest first
-            (" ".join(words(value)), column, int(count))
+            (" ".join(words(str(value))), column, int(count))
             for column in QUERY_ATTRIBUTES
             if column in table
             for value, count in table.loc[table[column] != "", column].value_counts().items()

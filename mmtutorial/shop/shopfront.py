@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -81,7 +81,7 @@ class Ranked(NamedTuple):
     rows: np.ndarray  # best first
     scores: np.ndarray | None  # of ``rows``
     shares: dict[str, np.ndarray]  # what each scorer gives, of ``rows``
-    count: int  # so many of them are the list that is shown
+    listed: int  # so many of them are the list that is shown
     fit: int | None  # so many are more likely right than not
 
 
@@ -105,7 +105,7 @@ class Shopfront:
 
     def _sorts(self) -> dict[str, np.ndarray]:
         """Name → a number for each product, the lowest first; those the catalogue can sort by."""
-        keys = {}
+        keys: dict[str, np.ndarray] = {}
         if "price" in self.facets.columns:
             price = self.table["price"].to_numpy(dtype=float)
             keys |= {"price": price, "-price": -price}
@@ -162,7 +162,7 @@ class Shopfront:
         asked = self._asked(request)
         masks = self._masks(request.filters)
         ranked, moves = self._ranked(request, asked, passing(masks, len(self.table)))
-        pages = max(1, -(-ranked.count // request.size))
+        pages = max(1, -(-ranked.listed // request.size))
         page = min(request.page, pages)
         here = self._sorted(ranked, request)[request.size * (page - 1) :][: request.size]
         products = [
@@ -177,7 +177,7 @@ class Shopfront:
         return {
             "total": len(ranked.rows),
             "fit": ranked.fit,
-            "count": ranked.count,
+            "count": ranked.listed,
             "page": page,
             "pages": pages,
             "products": products,
@@ -200,7 +200,7 @@ class Shopfront:
         found = []
         if len(text) <= LONGEST_QUERY:
             found = self.suggestions.suggest(text, chinese=language == "zh")
-        return {"suggestions": [each._asdict() for each in found]}
+        return {"suggestions": [asdict(each) for each in found]}
 
     def product(self, id_: str, request: Request | None = None) -> dict:
         """One product, similar ones, and why it was found by the ``request``, if it asks."""
@@ -360,11 +360,11 @@ class Shopfront:
 
         What only fills the page stays behind what fits.
         """
-        places = np.arange(ranked.count)
+        places = np.arange(ranked.listed)
         if request.sort == "best":
             return places
-        fills = places >= (ranked.count if ranked.fit is None or request.rank else ranked.fit)
-        return np.lexsort((self._sort_keys[request.sort][ranked.rows[: ranked.count]], fills))
+        fills = places >= (ranked.listed if ranked.fit is None or request.rank else ranked.fit)
+        return np.lexsort((self._sort_keys[request.sort][ranked.rows[: ranked.listed]], fills))
 
     # What is shown
 
