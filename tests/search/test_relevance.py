@@ -134,9 +134,21 @@ def test_a_value_that_was_taken_off_is_not_asked_for(search):
 def test_a_kind_that_cannot_be_learnt_is_missing(search):
     one_each = {"acme red tee": {"p001": 1}}
     learnt = Relevance.fit(search, one_each)
-    assert set(learnt.weights) == {"words", "unseen words"}  # a photo's own product is left out
-    assert learnt.chance(search, Query(search.gallery[0]), "photo", {}) is None
+    assert set(learnt.weights) == set(KINDS) - {"both"}  # the photo's own product is left out
+    assert learnt.chance(search, Query(search.gallery[0]), "both", {}) is None
     assert Relevance.fit(search, {}).weights == {}
+
+
+@pytest.mark.parametrize("kind", ["photo", "product"])
+def test_right_for_a_photo_is_what_has_its_kind_and_colour(search, kind):
+    table = search.catalogue.table
+    asked = {"acme red tee": {"p001": 1}}
+    ((_, relevant, counts),) = module.examples(search, asked, kind, np.random.default_rng(0))
+    alike = (table["colour"] == table["colour"][1]) & (
+        table["article_type"] == table["article_type"][1]
+    )
+    assert set(np.flatnonzero(relevant)) == set(np.flatnonzero(alike)) - {1}
+    assert np.flatnonzero(~counts).tolist() == [1]
 
 
 def test_titles_are_not_asked_for_whole(search):
