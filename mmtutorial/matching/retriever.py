@@ -64,6 +64,8 @@ class Retriever:
     def embed_photos(self, photos, block=2048):
         """``(n, 80, 60, 3)`` uint8 → ``(n, dim)`` float32 of unit length."""
         encoder = self.model.image_encoder
+        if len(photos) == 1:  # a shopper waits, and predict prepares for many batches
+            return unit_length(encoder.predict_on_batch(np.asarray(photos)))
         parts = [
             encoder.predict(np.asarray(photos[start : start + block]), batch_size=256, verbose=0)
             for start in range(0, len(photos), block)
@@ -73,7 +75,10 @@ class Retriever:
     def embed_texts(self, texts):
         """n texts → ``(n, dim)`` float32 of unit length."""
         tokens = self.tokeniser.encode(list(texts))
-        return unit_length(self.model.text_encoder.predict(tokens, batch_size=256, verbose=0))
+        encoder = self.model.text_encoder
+        if len(tokens) == 1:  # as a photo
+            return unit_length(encoder.predict_on_batch(tokens))
+        return unit_length(encoder.predict(tokens, batch_size=256, verbose=0))
 
     def save(self, folder):
         """Write the files that ``load`` reads into ``folder``."""

@@ -116,6 +116,22 @@ class Bm25(_Lexical):
         self.index.index([list(self.split(title)) for title in titles], show_progress=False)
         return self
 
+    def highest(self, word: str | None = None) -> float:
+        """The highest score that any title has for one term, or for the rarest of all terms.
+
+        0 for a term that no title has. No title's score for a query is above the sum over its
+        terms.
+
+        >>> index = Bm25().fit(["red bag", "blue bag", "red shoe"])
+        >>> round(index.highest("bag"), 2), round(index.highest(), 2), index.highest("hat")
+        (0.19, 0.39, 0.0)
+        """
+        data, starts = self.index.scores["data"], self.index.scores["indptr"]
+        if word is None:
+            return float(data.max(initial=0))
+        terms = self.index.get_tokens_ids(list(self.split(word)))
+        return float(sum(data[starts[term] : starts[term + 1]].max(initial=0) for term in terms))
+
     def scores(self, queries: Iterable[str]) -> np.ndarray:
         """Scores from 0 up, ``(n_queries, n_products) float32``; 0 where no term is shared."""
         queries = list(queries)

@@ -27,6 +27,7 @@ from mmtutorial.metrics.top_k import (
 )
 from mmtutorial.search.filters import read_filters, spelling, unknown_value
 from mmtutorial.search.query_reader import QueryReader
+from mmtutorial.search.relevance import Relevance
 from mmtutorial.search.score_fusion import rank_shares, weighted_shares, zero_to_one
 from mmtutorial.search.scorers import AttributeScorer, Query, WordScorer
 
@@ -146,10 +147,11 @@ class ProductSearch:
         for each in vectors:
             check_shapes(vectors[0][:1], each, 1, table["id"])
             check_finite(each[:0], each)
-        self.gallery = self._join(*vectors, photo_weight) if gallery is None else gallery
+        self.gallery = self.join(*vectors, photo_weight) if gallery is None else gallery
         check_shapes(self.gallery[:1], self.gallery, 1, table["id"])
         check_finite(self.gallery[:1], self.gallery)
-        self._by_id = np.argsort(id_ranks(table["id"]))  # rows in the order of ids: ties
+        self.by_id = np.argsort(id_ranks(table["id"]))  # rows in the order of ids: ties
+        self._codes: dict[str, tuple[np.ndarray, list[str]]] = {}  # column → codes, spellings
         self.scorers = {}  # name → object; None are the vectors
         for each in scorers:
             name = each if isinstance(each, str) else getattr(each, "name", type(each).__name__)
@@ -158,6 +160,7 @@ class ProductSearch:
         if not callable(fusion) and fusion not in FUSIONS:
             raise TutorialError(f"no fusion {fusion!r}: choose one of {', '.join(FUSIONS)}")
         self.fusion = fusion if callable(fusion) else FUSIONS[fusion]
+        self.relevance: Relevance | None = None  # how likely products are right, where it is known
         self.index = self._make_index(index)
 
     @cached_property
@@ -288,8 +291,30 @@ class ProductSearch:
     # Queries
 
     def query(self, words: str | None = None, photo=None, photo_weight: float = 0.5) -> Query:
-        """One query, for ``find``: its vector, as from ``embed_query``, and its words."""
+        """One query, for ``find``: its vector, as from ``embed_query``, and its words.
+
+        Words that the model does not know, but another scorer does: its vector is the photo's, or
+        None where there is no photo; then the other scorers rank.
+        """
+        if words is not None:
+            self._check_words(words)
+            if not self._embeds(words) and self.knows(words):
+                vector = None if photo is None else self.embed_query(None, photo, photo_weight)
+                return Query(vector, words)
         return Query(self.embed_query(words, photo, photo_weight), words)
+
+    def knows(self, words: str) -> bool:
+        """Whether the model, "bm25" or "attributes" has something to say about the words."""
+        query = Query(None, words)
+        others = (
+            scorer.scores(query)
+            for name, scorer in self.scorers.items()
+            if isinstance(scorer, (WordScorer, AttributeScorer)) and self.weights[name] > 0
+        )
+        return self._embeds(words) or any(scores is not None for scores in others)
+
+    def _embeds(self, words):
+        return bool(self.retriever.tokeniser.known_words(words))
 
     def embed_query(
         self, words: str | None = None, photo=None, photo_weight: float = 0.5
@@ -306,12 +331,17 @@ class ProductSearch:
         text = image = None
         if words is not None:
             self._check_words(words)
+            if not self._embeds(words):
+                raise TutorialError(
+                    f"no word of {words!r} occurs in the training titles, so there is nothing to "
+                    "search by: check the spelling, or try another word for it"
+                )
             text = self.retriever.embed_texts([words])
         if photo is not None:
             image = self.retriever.embed_photos(read_photo(photo)[None])
-        return self._join(image, text, photo_weight)[0]
+        return self.join(image, text, photo_weight)[0]
 
-    def _join(self, photo, text, photo_weight):
+    def join(self, photo, text, photo_weight=0.5):
         """``(n, dim)`` vectors of photos and of texts, one of them None where missing, as one."""
         if self.space is not None:  # at a weight of 1/2, as it was trained
             stretch = {"photo": (photo, 2 * photo_weight), "text": (text, 2 - 2 * photo_weight)}
@@ -401,7 +431,7 @@ class ProductSearch:
         score = np.sum([*shares.values()], axis=0, dtype="float32")
         found = self.catalogue.table.iloc[rows].reset_index(drop=True)
         products = pd.concat([pd.DataFrame({"row": rows, "score": score}), found], axis=1)
-        return Found(products, self._parts(query, rows, shares))
+        return Found(products, self.parts(query, rows, shares))
 
     def recall(self, queries: Iterable[str], k: int = 10) -> float:
         """How much of the exact search's first ``k`` this index finds: the mean over queries.
@@ -429,14 +459,19 @@ class ProductSearch:
             if most is not None:
                 fits &= (table[column] <= most).to_numpy()
         for column, wanted in values.items():
-            # Each value is spelt once, not each row.
-            codes, names = pd.factorize(table[column], use_na_sentinel=False)
-            spelt = [spelling(name) for name in names]
+            codes, spelt = self._coded(column)
             unknown = [given for each, given in wanted.items() if each not in spelt]
             if unknown:
                 raise unknown_value(column, unknown[0], table[column].value_counts().index)
             fits &= np.isin(codes, [code for code, each in enumerate(spelt) if each in wanted])
         return np.flatnonzero(fits)
+
+    def _coded(self, column):
+        """``(n_products,)`` codes of a column's values, and how each is spelt, once and for all."""
+        if column not in self._codes:
+            codes, names = pd.factorize(self.catalogue.table[column], use_na_sentinel=False)
+            self._codes[column] = codes, [spelling(name) for name in names]
+        return self._codes[column]
 
     def _best(self, query, n, where=None, without=None, exact=False):
         """The first ``n`` rows, and what each scorer gives them: ``{name: (n,)}``."""
@@ -446,32 +481,41 @@ class ProductSearch:
             passes[self.fits(where)] = True
         if without is not None:
             passes[without] = False
-        candidates = self._by_id[passes[self._by_id]]  # in the order of ids, which breaks ties
+        candidates = self.by_id[passes[self.by_id]]  # in the order of ids, which breaks ties
         depth = max(n, self.depth)
         lists = self._lists(query)
         if not exact and self.index is not None and (not where or self._is_store()):
             candidates = self._proposed(query, lists, candidates, depth, where)
         if not len(candidates):
             return candidates, dict.fromkeys(lists, np.empty(0, "float32"))
-        shares = np.stack(
-            [
-                self._cosines(query.vector, candidates) if name == "vectors" else scores[candidates]
-                for name, scores in lists.items()
-            ]
-        )
-        if len(lists) > 1:
-            shares = self.fusion(shares, [self.weights[name] for name in lists])
-        scores = np.nan_to_num(shares.sum(axis=0), nan=-np.inf)
-        if self.rerank is None:
+        for name, scores in lists.items():
+            near = name == "vectors"
+            lists[name] = self._cosines(query.vector, candidates) if near else scores[candidates]
+        scores, shares = self.fuse(lists)
+        looks_again = self.rerank is not None and query.vector is not None
+        if not looks_again:
             depth = n
         places = np.arange(len(candidates))
         (best,), _ = select_top(scores[None], min(depth, len(candidates)), places)
-        if self.rerank is not None:
+        if looks_again:
             head = best[: self.depth]
             again = np.asarray(self.rerank.scores(query, candidates[head]))
             best[: self.depth] = head[np.lexsort((head, -again))]
         best = best[:n]
-        return candidates[best], dict(zip(lists, shares[:, best], strict=True))
+        return candidates[best], {name: share[best] for name, share in shares.items()}
+
+    def fuse(self, lists: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Scores of the same n products by several scorers, as one: ``(n,)``, higher is better.
+
+        ``lists``: name → ``(n,)``, those of ``score_lists``, of all products or of some. Also
+        returns what each of them gives, name → ``(n,)``; they add up to the score. A product that
+        no scorer knows has the score -inf.
+        """
+        shares = np.stack([*lists.values()])
+        if len(lists) > 1:
+            shares = self.fusion(shares, [self.weights[name] for name in lists])
+        scores = np.nan_to_num(shares.sum(axis=0), nan=-np.inf)
+        return scores, dict(zip(lists, shares, strict=True))
 
     def _lists(self, query):
         """Name → the scores of all products, for the scorers that have something to say.
@@ -480,6 +524,8 @@ class ProductSearch:
         """
         lists = {}
         for name, scorer in self.scorers.items():
+            if scorer is None and query.vector is None:
+                continue
             scores = None if scorer is None else scorer.scores(query)
             if self.weights[name] == 0 or (scorer is not None and scores is None):
                 continue
@@ -491,6 +537,8 @@ class ProductSearch:
                         f"of the {len(self.gallery)} products is wanted, or NaN"
                     )
             lists[name] = scores
+        if not lists and query.vector is None:
+            raise TutorialError("nothing to search by: no scorer can say anything about the query")
         return lists or {"vectors": None}  # words alone were to rank, and there are none
 
     def score_lists(self, query: Query) -> dict[str, np.ndarray]:
@@ -533,7 +581,7 @@ class ProductSearch:
                 rows.append(known[order])
         return candidates[np.isin(candidates, np.concatenate(rows))]
 
-    def _parts(self, query, rows, shares):
+    def parts(self, query: Query, rows: np.ndarray, shares: dict[str, np.ndarray]) -> pd.DataFrame:
         """``shares``, those of the vectors split into what the photo and what the title gave.
 
         The cosine is a sum of the two; its share of a fused score is split in the same proportion.
@@ -566,11 +614,6 @@ class ProductSearch:
             raise TutorialError(f"words are one text, not {words!r}")
         if not words.strip():
             raise TutorialError("the query is empty: type at least one word, or give a photo")
-        if not self.retriever.tokeniser.known_words(words):
-            raise TutorialError(
-                f"no word of {words!r} occurs in the training titles, so there is nothing to "
-                "search by: check the spelling, or try another word for it"
-            )
 
 
 def read_photo(photo) -> np.ndarray:

@@ -56,7 +56,11 @@ class QueryReader:
         columns = [column for column in QUERY_ATTRIBUTES if column in table]
         titles = [title.casefold().split() for title in table["title"]]
         self.known = Counter(word for title in table["title"] for word in words(title))
-        self._spellings = {joined([word]) for word in self.known}
+        self._common = sorted(self.known, key=lambda word: (-self.known[word], word))
+        self._letters = _letter_counts(self._common)
+        self._spellings: dict[str, list[str]] = {}  # what spellings have in common → title words
+        for word in self._common:
+            self._spellings.setdefault(joined([word]), []).append(word)
         self.values: dict[str, tuple[str, str]] = {}  # spelling → (column, value)
         for column in columns:
             for value in table[column][table[column] != ""].value_counts().index:
@@ -73,6 +77,15 @@ class QueryReader:
     def attributes(self, query: str) -> list[tuple[str, str]]:
         """The attribute values that a query names: ``[(column, value), …]`` in their order."""
         return list(dict.fromkeys(named for _, named in self._read(query) if named))
+
+    def other_words(self, query: str) -> list[str]:
+        """The words of a query that name no value, without the function words."""
+        alone = (tokens[0] for tokens, named in self._read(query) if not named)
+        return [word for word in dict.fromkeys(alone) if word not in FUNCTION_WORDS]
+
+    def spelt_like(self, word: str) -> list[str]:
+        """The words of titles that differ from ``word`` by an ending alone, the commonest first."""
+        return self._spellings.get(joined([word]), [])
 
     def _read(self, query):
         """A query's words, in groups that name a value, and alone: ``(words, value or None)``."""
@@ -106,26 +119,39 @@ class QueryReader:
         The one meant is the title word with the fewest edits, the commonest of several; "" where
         none is near enough: one edit for a word of 4 letters, two from 8 on. Markup has none.
         """
-        unknown = [
+        markup = re.search("<[^>]*>", query)
+        return {word: "" if markup else self._nearest(word) for word in self.unknown_words(query)}
+
+    def unknown_words(self, query: str) -> list[str]:
+        """The words of a query that no title and no attribute's value has."""
+        return [
             word
-            for (word, *_), named in self._read(query)
-            if not named
-            and word not in FUNCTION_WORDS
-            and joined([word]) not in self._spellings
+            for word in self.other_words(query)
+            if not self.spelt_like(word)
             and (self.english or not re.search(CHINESE_LETTER, word))  # no words without spaces
         ]
-        markup = re.search("<[^>]*>", query)
-        return {word: "" if markup else self._nearest(word) for word in unknown}
 
     def _nearest(self, word):
         most = 0 if len(word) < 4 else 1 if len(word) < 8 else 2
+        if not most:
+            return ""
+        # An edit adds one letter, takes one away, or both: most words differ in more letters.
+        more = self._letters - _letter_counts([word])  # (n_words, 64)
+        fewest = np.maximum(np.maximum(more, 0).sum(axis=1), np.maximum(-more, 0).sum(axis=1))
         near = []
-        for other, count in self.known.items():
-            if len(other) > 2 and abs(len(other) - len(word)) <= most:
-                distance = _edits(word, other)
-                if distance <= most:
-                    near.append((distance, -count, other))
-        return min(near)[2] if near else ""
+        for place in np.flatnonzero(fewest <= most):  # the commonest first
+            other = self._common[place]
+            if len(other) > 2 and (distance := _edits(word, other)) <= most:
+                near.append((distance, place))
+        return self._common[min(near)[1]] if near else ""
+
+
+def _letter_counts(texts):
+    """How often each text has each letter, ``(n, 64)``; letters far apart may share a column."""
+    counts = np.zeros((len(texts), 64), dtype="int16")
+    rows = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    np.add.at(counts, (rows, [ord(letter) % 64 for text in texts for letter in text]), 1)
+    return counts
 
 
 def _edits(a, b):

@@ -6,6 +6,7 @@ nothing of; or None where it has nothing to say about the query. ``ProductSearch
 beside these.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +18,16 @@ from mmtutorial.search.score_fusion import attribute_agreement
 
 
 class Query(NamedTuple):
-    """What a shopper asks for: the vector of it, ``(dim,)`` of unit length, and the words."""
+    """What a shopper asks for.
 
-    vector: np.ndarray
+    ``vector``: ``(dim,)`` of unit length, or None where the model knows no word of the query;
+    ``words``; ``off``: attribute values that the words name and that do not count,
+    ``((column, value), …)``.
+    """
+
+    vector: np.ndarray | None
     words: str | None = None
+    off: Sequence[tuple[str, str]] = ()
 
 
 class WordScorer:
@@ -63,9 +70,14 @@ class AttributeScorer:
                 self.codes[column], values = pd.factorize(table[column])
                 self.code_of[column] = {value: code for code, value in enumerate(values)}
 
+    def asked(self, query: Query) -> list[tuple[str, str]]:
+        """The values that the query names and that count: ``[(column, value), …]``."""
+        named = self.reader.attributes(query.words) if query.words else []
+        return [each for each in named if each not in query.off]
+
     def scores(self, query: Query) -> np.ndarray | None:
         """The share of the values named, ``(n_products,)`` float32 from 0 to 1."""
-        asked = self.reader.attributes(query.words) if query.words else []
+        asked = self.asked(query)
         if not asked:
             return None
         wanted = [self.code_of[column][value] for column, value in asked]

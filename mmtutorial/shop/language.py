@@ -116,6 +116,8 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     ),
     "open": ("Open the shop", "打开商店"),
     "unusable": ("“{name}” cannot be used: {why}", "“{name}”无法使用：{why}"),
+    # shopfront
+    "no product": ("There is no product {id}.", "没有编号为 {id} 的商品。"),
 }
 ENGLISH, CHINESE = 0, 1
 

@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 
 from mmtutorial import TutorialError
-from mmtutorial.catalogue.catalogue import load_catalogue
+from mmtutorial.catalogue.catalogue import Catalogue, load_catalogue
+from mmtutorial.catalogue.queries import split_queries
 from mmtutorial.catalogue.reading import build_once
 from mmtutorial.files import DamagedFile, checkpoint_key
 from mmtutorial.paths import cache_home
@@ -43,17 +44,39 @@ def open_shop(dataset="demo", model=None):
 
 def build(dataset, model=None) -> Path:
     """Make the search for a catalogue, or find it in the cache: its folder, for ``load``."""
-    from mmtutorial.search import product_search
+    from mmtutorial.search import product_search, relevance, scorers
 
     catalogue = load_catalogue(dataset).cleaned()
     retriever = _retriever(catalogue, dataset, model)
     columns = catalogue.table[["id", "title", "photo_hash"]]
     data = [json.dumps(columns.to_numpy().tolist()), *retriever.model.get_weights()]
-    key = checkpoint_key(1, [], data, code=[product_search])
-    return build_once(
-        cache_home() / "searches" / f"{catalogue.name}-{key}",
-        lambda folder: product_search.ProductSearch(retriever, catalogue).save(folder),
-    )
+    key = checkpoint_key(2, [], data, code=[product_search, relevance, scorers])
+
+    def make(folder):
+        search = product_search.ProductSearch(retriever, catalogue, **RANKING)
+        search.save(folder)
+        fit_relevance(search, model).save(folder)
+
+    return build_once(cache_home() / "searches" / f"{catalogue.name}-{key}", make)
+
+
+def fit_relevance(search, model=None):
+    """The ``Relevance`` of a search, learnt on half of its catalogue's exam (lesson 24).
+
+    ``model``: None where the model was trained here, as ``open_shop`` takes it. A catalogue whose
+    products have no titles to ask for gives one that knows nothing.
+    """
+    from mmtutorial.benchmark import kagl
+    from mmtutorial.search.relevance import Relevance, exam_queries
+
+    catalogue = search.catalogue
+    held_out = kagl.split_for if model is not None and catalogue.queries else Catalogue.split
+    try:
+        exam = catalogue.exam(held_out(catalogue, seed=MODEL["seed"]))
+    except TutorialError:
+        return Relevance({})
+    tuning, _ = split_queries(exam_queries(catalogue, exam))
+    return Relevance.fit(search, tuning)
 
 
 def _retriever(catalogue, dataset, model):
@@ -69,9 +92,12 @@ def _retriever(catalogue, dataset, model):
 def load(dataset, home):
     """The ``ProductSearch`` that ``build`` left in ``home``; it ranks by ``RANKING``."""
     from mmtutorial.search.product_search import ProductSearch
+    from mmtutorial.search.relevance import Relevance
 
     try:
         catalogue = load_catalogue(dataset).cleaned()
-        return ProductSearch.load(home, catalogue, **RANKING)
+        search = ProductSearch.load(home, catalogue, **RANKING)
+        search.relevance = Relevance.load(home)
+        return search
     except DamagedFile as fault:
         raise TutorialError(f"remove the folder {home} and start again: {fault}") from fault

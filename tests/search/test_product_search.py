@@ -615,3 +615,71 @@ def test_why_runs_no_network(many):
     query = shop.query("acme red hat")
     retriever.embed_photos = retriever.embed_texts = None
     assert list(shop.find(query).parts) == ["photo", "title", "bm25", "attributes"]
+
+
+# Words that the model does not know -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def with_lamps(many):
+    """The shop with titles that say "lamp" and a brand Dune: no word of the model's vocabulary."""
+    table = many.table.assign(brand=["Dune", *many.table["brand"][1:]])
+    table["title"] = [f"{title} lamp" if n < 5 else title for n, title in enumerate(table["title"])]
+    return Catalogue("lamps", table, many.photos)
+
+
+def test_a_word_of_titles_that_the_model_lacks_is_answered_by_who_knows_it(with_lamps):
+    shop = searching(with_lamps, scorers=("vectors", "bm25", "attributes"))
+    found, parts = shop.find(shop.query("lamp"), k=10)
+    assert set(found["row"][:5]) == set(range(5)) and list(parts) == ["bm25"]
+    found, parts = shop.find(shop.query("dune"), k=10)
+    assert found["row"][0] == 0 and list(parts) == ["attributes"]
+    assert shop.search("lamp", where={"price": (None, None)}, k=3)["row"].isin(range(5)).all()
+
+
+def test_a_photo_beside_words_that_the_model_lacks_still_counts(with_lamps):
+    shop = searching(with_lamps, scorers=("vectors", "bm25"))
+    photo = with_lamps.photos[0]
+    query = shop.query("lamp", photo)
+    assert np.array_equal(query.vector, shop.embed_query(photo=photo)) and query.words == "lamp"
+    assert list(shop.find(query).parts) == ["photo", "title", "bm25"]
+
+
+def test_words_that_nobody_knows_are_refused(with_lamps):
+    shop = searching(with_lamps, scorers=("vectors", "bm25", "attributes"))
+    for ask in (shop.query, lambda words: shop.query(words, with_lamps.photos[0])):
+        with pytest.raises(TutorialError, match="no word of 'qwertz' occurs"):
+            ask("qwertz")
+    with pytest.raises(TutorialError, match="no word of 'lamp' occurs"):
+        searching(with_lamps).query("lamp")  # ranked by vectors alone
+    silent = searching(with_lamps, scorers=("vectors", "bm25"), weights=(1, 0))
+    with pytest.raises(TutorialError, match="no word of 'lamp' occurs"):
+        silent.query("lamp")
+    with pytest.raises(TutorialError, match="no scorer can say anything"):
+        searching(with_lamps).find(shop.query("lamp"))
+
+
+def test_a_second_look_is_left_out_where_there_is_no_vector(with_lamps):
+    keras.utils.set_random_seed(0)
+    shop = searching(with_lamps, scorers=("vectors", "bm25"))
+    plain = shop.search("lamp")
+    shop.rerank = ListReRanker(ReRanker(), shop)
+    pd.testing.assert_frame_equal(shop.search("lamp"), plain)
+
+
+def test_a_value_taken_off_does_not_count(many):
+    shop = searching(many, scorers=("attributes",))
+    query = shop.query("acme red")
+    without = shop.find(query._replace(off=(("colour", "Red"),)), k=400).products
+    assert (without["score"] == (without["brand"] == "Acme")).all()
+    both = query._replace(off=(("colour", "Red"), ("brand", "Acme")))
+    assert shop.scorer("attributes").scores(both) is None
+
+
+def test_scores_of_all_products_are_fused_as_in_a_search(many):
+    shop = searching(many, scorers=("vectors", "bm25", "attributes"), weights=(1, 2, 3))
+    query = shop.query("acme red tee")
+    scores, shares = shop.fuse(shop.score_lists(query))
+    found = shop.find(query, k=400).products
+    assert np.allclose(scores[found["row"]], found["score"], atol=1e-6)
+    assert np.allclose(sum(shares.values()), scores, atol=1e-6)

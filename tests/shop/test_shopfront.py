@@ -1,0 +1,399 @@
+"""What the shop page answers, without HTTP."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmtutorial import TutorialError
+from mmtutorial.catalogue.catalogue import Catalogue
+from mmtutorial.encoders.tokenisers import Vocabulary
+from mmtutorial.metrics.similarity import unit_length
+from mmtutorial.search.product_search import ProductSearch
+from mmtutorial.search.relevance import Relevance
+from mmtutorial.shop import opening
+from mmtutorial.shop.language import Said
+from mmtutorial.shop.shopfront import KEPT, LONGEST_QUERY, Request, Shopfront
+
+COLOURS = {"red": "红色", "green": "绿色", "navy blue": "藏青色"}
+KINDS = {"tee": ("Tshirts", "T恤"), "bag": ("Handbags", "手提包")}
+COPIES = 8
+
+
+def table():
+    """Each colour and kind ``COPIES`` times; titles say "tee", the catalogue says Tshirts."""
+    rows = [
+        {
+            "title": f"Acme {colour.title()} {kind.title()}{' Lamp' if n == 0 else ''}",
+            "title_zh": f"Acme {chinese}{kind_zh}",
+            "description": "<script>alert(1)</script>",
+            "colour": colour.title(),
+            "article_type": article_type,
+            "brand": "Acme" if n % 2 else "Bolt",
+            "price": 10.0 * (n + 1) if n else np.nan,
+            "year": str(2010 + n) if n else "",
+        }
+        for n in range(COPIES)
+        for colour, chinese in COLOURS.items()
+        for kind, (article_type, kind_zh) in KINDS.items()
+    ]
+    found = pd.DataFrame(rows)
+    found.insert(0, "id", [f"{n:03d}/#?" for n in range(len(found))])
+    return found
+
+
+class ByWords:
+    """A retriever whose space one can read: one axis a word; a photo shows its colour."""
+
+    tokeniser = Vocabulary(["red", "green", "navy", "tee", "bag"])
+
+    def __init__(self):
+        self.calls = 0
+
+    def embed_photos(self, photos):
+        self.calls += 1
+        shown = np.asarray(photos, "float32")[:, 0, 0] / 255  # (n, 3)
+        return unit_length(np.pad(shown, ((0, 0), (0, 2))) + 1e-3)
+
+    def embed_texts(self, texts):
+        self.calls += 1
+        words = self.tokeniser.words
+        return unit_length([[word in text.lower() for word in words] for text in texts])
+
+
+def make_shop(products, **more):
+    photos = np.zeros((len(products), 80, 60, 3), dtype="uint8")
+    for row, colour in enumerate(products["colour"]):
+        photos[row, ..., [name.title() for name in COLOURS].index(colour)] = 255
+    catalogue = Catalogue("<b>six</b>", products, photos)
+    return ProductSearch(ByWords(), catalogue, **{**opening.RANKING, **more})
+
+
+@pytest.fixture(scope="module")
+def shop():
+    search = make_shop(table())
+    products = search.catalogue.table
+    qrels = {
+        f"{colour} {kind}": {
+            id_: 1
+            for id_ in products["id"][
+                (products["colour"] == colour.title()) & (products["article_type"] == name)
+            ]
+        }
+        for colour in COLOURS
+        for kind, (name, _) in KINDS.items()
+    }
+    search.relevance = Relevance.fit(search, qrels)
+    return search
+
+
+@pytest.fixture(scope="module")
+def front(shop):
+    return Shopfront(shop)
+
+
+def ask(front, words="", **more):
+    answer = front.search(Request(words, **more))
+    json.dumps(answer, allow_nan=False)  # the page gets it as JSON
+    return answer
+
+
+def ids(answer):
+    return [product["id"] for product in answer["products"]]
+
+
+def facet(answer, name):
+    return next(each for each in answer["facets"] if each["column"] == name)
+
+
+def counts(answer, name):
+    return {each["value"]: each["count"] for each in facet(answer, name)["values"]}
+
+
+# Searches ---------------------------------------------------------------------------------------
+
+
+def test_the_shop_tells_what_the_page_needs_first(front):
+    data = front.data()
+    json.dumps(data, allow_nan=False)
+    assert data["name"] == "<b>six</b>" and data["products"] == 6 * COPIES
+    assert data["languages"] == ["en", "zh"]
+    assert data["columns"] == [
+        {"name": "article_type", "kind": "values"},
+        {"name": "brand", "kind": "values"},
+        {"name": "colour", "kind": "values"},
+        {"name": "price", "kind": "range"},
+    ]
+    assert data["sorts"] == ["best", "price", "-price", "newest"]
+    assert sum(each["weight"] for each in data["scorers"]) == pytest.approx(1)
+    assert data["says"]["en"].keys() == data["says"]["zh"].keys()
+    plain = Shopfront(make_shop(table().drop(columns=["price", "year", "title_zh"]))).data()
+    assert plain["sorts"] == ["best"] and plain["languages"] == ["en"]
+
+
+def test_without_a_query_the_products_that_pass_are_listed_by_their_ids(front):
+    answer = ask(front, filters={"colour": ["Red"]}, size=10)
+    products = front.table[front.table["colour"] == "Red"]
+    assert answer["total"] == answer["count"] == 2 * COPIES and answer["pages"] == 2
+    assert ids(answer) == sorted(products["id"])[:10]
+    assert answer["fit"] is None
+    assert {p["score"] for p in answer["products"]} == {p["chance"] for p in answer["products"]}
+    assert counts(answer, "colour") == dict.fromkeys(["Green", "Navy Blue", "Red"], 2 * COPIES)
+    assert counts(answer, "article_type") == {"Tshirts": COPIES, "Handbags": COPIES}
+
+
+def test_the_list_holds_what_fits_and_as_much_as_fills_a_page(front):
+    answer = ask(front, "red tee", size=4)
+    assert answer["total"] == 6 * COPIES
+    assert answer["fit"] == answer["count"] == COPIES and answer["pages"] == 2
+    for product in answer["products"] + ask(front, "red tee", size=4, page=2)["products"]:
+        assert product["title"].startswith("Acme Red Tee") and product["chance"] > 0.5
+    filled = ask(front, "red tee", size=20)
+    assert filled["fit"] == COPIES and filled["count"] == 20 and filled["pages"] == 1
+    assert [p["chance"] >= 0.5 for p in filled["products"]] == [True] * COPIES + [False] * 12
+    assert ask(front, "red tee", size=4, page=99)["page"] == 2
+
+
+def test_the_order_is_that_of_the_search(front, shop):
+    for where in ({}, {"brand": ["Bolt"], "price": (20, 70)}):
+        found = shop.search("red tee", k=COPIES, where=where)
+        shown = ask(front, "red tee", filters=where)["products"]
+        assert [p["row"] for p in shown][: len(found)] == list(found["row"])[: len(shown)]
+        assert np.allclose([p["score"] for p in shown][: len(found)], found["score"][: len(shown)])
+
+
+def test_without_a_known_relevance_all_are_listed():
+    answer = ask(Shopfront(make_shop(table())), "red tee")
+    assert answer["fit"] is None and answer["count"] == answer["total"] == 6 * COPIES
+    assert answer["products"][0]["chance"] is None
+
+
+def test_a_facet_obeys_the_query_and_the_other_filters_not_its_own(front):
+    answer = ask(front, "red tee", filters={"brand": ["Bolt"], "price": (20, 50)})
+    assert counts(answer, "colour") == {"Red": 2} and counts(answer, "article_type") == {
+        "Tshirts": 2
+    }
+    fitting = front.table[
+        (front.table["colour"] == "Red") & (front.table["article_type"] == "Tshirts")
+    ]
+    priced = fitting[fitting["price"].between(20, 50)]
+    assert counts(answer, "brand") == priced["brand"].value_counts().to_dict()
+    price = facet(answer, "price")
+    assert sum(price["bars"]) == fitting.loc[fitting["brand"] == "Bolt", "price"].count()
+    assert (price["least"], price["most"], price["chosen"]) == (20, 10 * COPIES, [20, 50])
+    chosen = {e["value"]: e["chosen"] for e in facet(answer, "brand")["values"]}
+    assert chosen == {"Acme": False, "Bolt": True}
+
+
+@pytest.mark.parametrize("sort", ["price", "-price", "newest"])
+def test_sorting_reorders_what_is_listed_and_nothing_else(front, sort):
+    best, other = (ask(front, "red tee", size=COPIES, sort=each) for each in ("best", sort))
+    assert sorted(ids(best)) == sorted(ids(other)) and best["count"] == other["count"]
+    values = [p["price"] for p in other["products"]]  # years rise with prices here
+    assert values[-1] is None  # unknown comes last
+    assert values[:-1] == sorted(values[:-1], reverse=sort != "price")
+
+
+def test_what_only_fills_the_page_is_sorted_behind_what_fits(front):
+    answer = ask(front, "red tee", size=20, sort="price")
+    assert [p["chance"] >= 0.5 for p in answer["products"]] == [True] * COPIES + [False] * 12
+
+
+def test_a_sort_that_the_catalogue_cannot_is_named(front):
+    with pytest.raises(TutorialError, match="sort must be one of"):
+        ask(front, sort="rating")
+    with pytest.raises(TutorialError, match="sort must be one of"):
+        Shopfront(make_shop(table().assign(year=""))).search(Request(sort="newest"))
+
+
+def test_what_is_read_in_the_words_can_be_taken_off(front):
+    answer = ask(front, "red tee")
+    assert answer["read"] == [
+        {"column": "colour", "value": "Red", "off": False},
+        {"column": "article_type", "value": "Tshirts", "off": False},
+    ]
+    off = ask(front, "red tee", off=[("colour", "Red")])
+    assert [each["off"] for each in off["read"]] == [True, False]
+    why = front.product(ids(off)[0], Request("red tee", off=[("colour", "Red")]))["why"]
+    assert [each["column"] for each in why["agrees"]] == ["article_type"]
+    silent = ask(front, "red tee", off=[("colour", "Red"), ("article_type", "Tshirts")])
+    assert silent["products"]
+
+
+def test_ranking_by_one_scorer_says_what_moved(front, shop):
+    own = ids(ask(front, "red tee bolt", size=48))
+    other = ask(front, "red tee bolt", size=48, rank=("bm25",))
+    places = {id_: place for place, id_ in enumerate(own)}
+    assert ids(other) != own
+    for place, product in enumerate(other["products"]):
+        assert product["move"] == places[product["id"]] - place
+    bm25 = shop.score_lists(shop.query("red tee bolt"))["bm25"]
+    scores = [bm25[p["row"]] for p in other["products"]]
+    assert scores == sorted(scores, reverse=True)
+    everything = ask(front, "red tee", rank=("vectors", "bm25", "attributes"), size=COPIES)
+    assert {p["move"] for p in everything["products"]} == {0}
+    assert {p["move"] for p in ask(front, "red tee")["products"]} == {None}
+    with pytest.raises(TutorialError, match="rank must be one of"):
+        ask(front, "red", rank=("smell",))
+
+
+def test_a_photo_finds_what_looks_like_it_with_words_and_alone(front, shop):
+    green = shop.catalogue.photos[2]
+    answer = ask(front, photo=green)
+    assert answer["read"] == [] and answer["products"][0]["title"].startswith("Acme Green")
+    both = ask(front, "bag", photo=green, weight=0.5)
+    assert both["products"][0]["title"].startswith("Acme Green Bag")
+    assert ids(ask(front, "bag", photo=green, weight=0.0)) != ids(ask(front, photo=green))
+
+
+def test_similar_products_leave_out_the_one_they_are_like(front, shop):
+    id_ = front.table["id"][4]
+    answer = ask(front, like=id_, size=COPIES)
+    assert answer["similar_to"]["id"] == id_ and id_ not in ids(answer)
+    assert answer["total"] == 6 * COPIES - 1
+    assert [p["row"] for p in answer["products"]] == list(shop.similar(4, COPIES)["row"])
+
+
+def test_chinese_is_translated_and_said_so(front):
+    answer = ask(front, "红色手提包")
+    assert answer["translated"] == "red bag" and ask(front, "red bag")["translated"] is None
+    assert answer["products"][0]["title"].startswith("Acme Red Bag")
+    assert answer["products"][0]["title_zh"] == "Acme 红色手提包"
+
+
+def test_unknown_words_come_with_the_word_meant(front):
+    assert ask(front, "gren bag zzz")["unknown"] == [
+        {"word": "gren", "close": "green"},
+        {"word": "zzz", "close": ""},
+    ]
+
+
+def test_a_word_that_the_model_lacks_is_answered_by_titles(front):
+    answer = ask(front, "lamp", size=6)
+    assert answer["fit"] == 6 and answer["unknown"] == []
+    assert all("Lamp" in product["title"] for product in answer["products"])
+    why = front.product(ids(answer)[0], Request("lamp"))["why"]
+    assert "bm25" in [part["name"] for part in why["parts"]] and why["words"] == ["lamp"]
+    assert not {"photo", "title"} & {part["name"] for part in why["parts"]}  # no vector
+
+
+# Refusals ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_", "key"),
+    [
+        (Request("x" * 5000), "too long"),
+        (Request("qwertz"), "no word"),
+        (Request("gren"), "no word, close"),
+        (Request("<script>alert(1)</script>"), "no word"),
+        (Request("<red"), None),
+        (Request("😀🏳️‍🌈"), "no word"),
+        (Request("\0\0"), None),
+        (Request("red\0\x1btee"), None),
+        (Request("' OR 1=1 --"), "no word"),
+        (Request("\ud800"), None),
+        (Request(like="nothing"), "no product"),
+        (Request(like="\0"), "no product"),
+    ],
+)
+def test_whatever_is_typed_gives_products_or_a_sentence(front, request_, key):
+    if key is None:
+        assert front.search(request_)["products"]
+    else:
+        with pytest.raises(Said) as fault:
+            front.search(request_)
+        assert fault.value.key == key
+    front.suggest(request_.words)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"page": 0}, {"page": 1.5}, {"size": 0}, {"size": 10**6}, {"weight": 7},
+        {"weight": float("nan")}, {"filters": {"colour": ["Purple"]}}, {"filters": {"x": ["y"]}},
+        {"filters": {"price": (5, 1)}}, {"photo": np.zeros((5, 5))}, {"sort": ""},
+    ],
+)  # fmt: skip
+def test_what_is_out_of_range_is_refused(front, more):
+    with pytest.raises(TutorialError):
+        front.search(Request("red", **more))
+
+
+def test_filters_that_let_nothing_pass_leave_an_empty_list(front):
+    for words in ("", "red tee"):
+        answer = ask(front, words, filters={"price": (1, 2)})
+        assert (answer["total"], answer["count"], answer["pages"]) == (0, 0, 1)
+        assert answer["products"] == [] and answer["fit"] == (0 if words else None)
+
+
+# One product ------------------------------------------------------------------------------------
+
+
+def test_a_product_without_a_query_has_no_why(front):
+    answer = front.product("004/#?")
+    json.dumps(answer, allow_nan=False)
+    assert answer["why"] is None and answer["product"]["score"] is None
+    assert {"column": "colour", "value": "Navy Blue"} in answer["attributes"]
+    assert answer["description"] == "<script>alert(1)</script>"  # the page escapes it
+    assert answer["product"]["photo"]["small"] == "/photo/004%2F%23%3F?size=small"
+    assert answer["product"]["price"] is None
+    assert len(answer["similar"]) == 8 and "004/#?" not in [p["id"] for p in answer["similar"]]
+
+
+@pytest.mark.parametrize("rank", [None, ("bm25", "attributes")])
+def test_why_adds_up_and_agrees_with_the_list(front, rank):
+    request = Request("red tee", rank=rank)
+    for place, product in enumerate(ask(front, "red tee", rank=rank)["products"][:12], start=1):
+        why = front.product(product["id"], request)["why"]
+        json.dumps(why, allow_nan=False)
+        assert why["place"] == place and why["score"] == product["score"]
+        assert sum(part["share"] for part in why["parts"]) == pytest.approx(why["score"], abs=1e-5)
+        names = {part["name"] for part in why["parts"]}
+        assert names == ({"photo", "title", "bm25", "attributes"} if rank is None else set(rank))
+        agrees = {each["asked"]: each["agrees"] for each in why["agrees"]}
+        assert agrees == {
+            "Red": "Red" in product["title"], "Tshirts": "Tee" in product["title"],
+        }  # fmt: skip
+        assert why["words"] == [w for w in ("red", "tee") if w.title() in product["title"]]
+
+
+def test_why_of_a_similar_product_compares_their_attributes(front):
+    first = ids(ask(front, like="000/#?"))[0]
+    why = front.product(first, Request(like="000/#?"))["why"]
+    assert {part["name"] for part in why["parts"]} == {"photo", "title"}
+    assert {each["column"] for each in why["agrees"]} == {"article_type", "colour", "brand"}
+    assert front.product("000/#?", Request(like="000/#?"))["why"] is None  # itself
+
+
+def test_pages_facets_and_reasons_embed_nothing_again(shop):
+    front = Shopfront(shop)
+    photo = shop.catalogue.photos[1]
+    ask(front, "red tee", photo=photo)
+    before = shop.retriever.calls
+    ask(front, "red tee", photo=photo, page=2, size=3, filters={"brand": ["Bolt"]}, sort="price")
+    ask(front, "red tee", photo=photo, rank=("vectors",))
+    front.product("004/#?", Request("red tee", photo=photo))
+    assert shop.retriever.calls == before
+    ask(front, "red tee", photo=shop.catalogue.photos[2])
+    assert shop.retriever.calls > before
+    for number in range(2 * KEPT):
+        ask(front, f"red tee {number}")
+    assert len(front._kept) == KEPT
+
+
+def test_a_product_that_is_not_there_is_said(front):
+    with pytest.raises(Said) as fault:
+        front.product("x" * 5000)
+    assert fault.value.key == "no product" and len(str(fault.value)) < 200
+
+
+def test_suggestions_are_plain_and_bounded(front):
+    found = front.suggest("acme r")
+    json.dumps(found)
+    assert found["suggestions"][0] == {
+        "text": "acme red", "kind": "value", "column": "colour", "count": 2 * COPIES,
+    }  # fmt: skip
+    assert front.suggest("a" * (LONGEST_QUERY + 1)) == {"suggestions": []}
+    assert front.suggest("红", "zh")["suggestions"]
