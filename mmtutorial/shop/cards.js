@@ -82,6 +82,13 @@ function moved(places) {
     el("span", { class: "unseen" }, says(key, { places: Math.abs(places) })));
 }
 
+// The shape of the mats of a list: that of most of its photos, between 3:4 and a square.
+export function shape(container, products) {
+  const ratios = products.map(({ photo }) => photo.width / photo.height).sort((a, b) => a - b);
+  const middle = ratios[Math.floor(ratios.length / 2)] ?? 0.75;
+  container.style.setProperty("--ratio", Math.min(1, Math.max(0.75, middle)).toFixed(3));
+}
+
 export const skeletons = (count) => Array.from({ length: count }, () =>
   el("li", { class: "card skeleton", "aria-hidden": "true" },
     el("span", { class: "mat" }), el("span", { class: "line" }), el("span", { class: "line short" })));
@@ -93,8 +100,10 @@ export function panel(product, details, state) {
   const money = prices([product]);
   const photo = photograph(product, "(max-width: 40rem) 92vw, 30rem", { alt: titleOf(product) });
   const like = { ...emptied(state), like: product.id };
+  const left = el("div", { class: "panel-photo" }, photo, slot("heatmap"));
+  shape(left, [product]);
   return [
-    el("div", { class: "panel-photo" }, photo, slot("heatmap")),
+    left,
     el("div", { class: "panel-text" },
       el("p", { class: "brand" }, product.brand),
       el("h2", { id: "panel-title", tabindex: "-1" }, titleOf(product)),
@@ -156,7 +165,8 @@ function whyFound({ score, place, parts, agrees, words }) {
 
 function similar(products, state) {
   const money = prices(products);
+  const list = el("ul", { class: "grid" }, products.map((one) => card(one, state, money, "h4")));
+  shape(list, products);
   return el("section", { class: "similar", "aria-labelledby": "similar-title" },
-    el("h3", { id: "similar-title" }, says("similar")),
-    el("ul", { class: "grid" }, products.map((one) => card(one, state, money, "h4"))));
+    el("h3", { id: "similar-title" }, says("similar")), list);
 }

@@ -206,7 +206,9 @@ export function drawChosen(container, state, go, fallback) {
     }
   }
   for (const [column, [low, high]] of Object.entries(state.ranges)) {
-    const said = `${low === null ? "" : number(low)}–${high === null ? "" : number(high)}`;
+    const said = low === null ? says("at most", { most: number(high) })
+      : high === null ? says("at least", { least: number(low) })
+      : `${number(low)}–${number(high)}`;
     chips.push(chip(`${named(column)}: ${said}`, () => go(({ ranges }) => {
       const { [column]: before, ...others } = ranges;
       return { ranges: others };

@@ -151,6 +151,8 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     "find in": ("Find in {name}", "在“{name}”中查找"),
     "from, short": ("From", "最低"),
     "to, short": ("To", "最高"),
+    "at least": ("{least} or more", "{least} 以上"),
+    "at most": ("up to {most}", "{most} 以下"),
     "pages": ("Pages", "分页"),
     "page": ("Page {page}", "第 {page} 页"),
     "by photo": ("Results for your photo", "您的照片的搜索结果"),
@@ -158,7 +160,7 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     "product": ("{count} product", "{count} 件商品"),
     "some fit": ("{fit} of {total} products fit.", "{total} 件商品中有 {fit} 件符合。"),
     "one fits": ("{fit} of {total} products fits.", "{total} 件商品中有 {fit} 件符合。"),
-    "more may fit": ("More that may fit stand below them.", "下方是可能符合的其他商品。"),
+    "more may fit": ("More that may fit follow.", "下方是可能符合的其他商品。"),
     "may fit": ("These may fit as well", "以下商品也可能符合"),
     "none fits": (
         "No product fits closely. These come nearest.",

@@ -1,7 +1,7 @@
 // The shop page. What a visitor chose is the page's address: `go` leads to another address, and
 // `render` shows what the address says. Nothing of a visitor stays on the server.
 
-import { card, el, emptied, panel, redraw, skeletons, titleOf } from "./cards.js";
+import { card, el, emptied, panel, redraw, shape, skeletons, titleOf } from "./cards.js";
 import { countChosen, drawChosen, drawRead, makeFacets } from "./facets.js";
 import { fetchPhoto, keep, makeSearchBox, sendPhoto, takePhotos } from "./searchbox.js";
 import {
@@ -73,7 +73,8 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   if (to.hash) return void $(to.hash.slice(1)).focus();
   if (link.dataset.product) keep(state.words);
-  else if (link.id !== "language") afterShow = toTop;
+  else if (link.id === "language") memory.set("language", link.lang);
+  else afterShow = toTop;
   visit(read(to.search));
 });
 
@@ -101,7 +102,6 @@ function render() {
 function label() {
   labelled = state.lang;
   speak(labelled);
-  memory.set("language", state.lang);
   document.documentElement.lang = state.lang;
   for (const node of document.querySelectorAll("[data-say]")) node.textContent = says(node.dataset.say);
   for (const [mark, attribute] of [["data-say-label", "aria-label"], ["data-say-title", "title"],
@@ -272,6 +272,7 @@ function cards() {
   if (state.sort === "best" && fitting > 0 && fitting < all.length) {
     all.splice(fitting, 0, el("li", { class: "divider" }, el("h3", {}, says("may fit"))));
   }
+  shape($("grid"), reply.products);
   $("grid").classList.toggle("priced", reply.products.some(({ price }) => price !== null));
   $("grid").classList.toggle("branded", reply.products.some(({ brand }) => brand));
   return all;
@@ -386,8 +387,8 @@ async function showPanel() {
   const known = seen.get(state.product);
   body.replaceChildren(...(known ? panel(known, null, state)
     : [el("h2", { id: "panel-title", tabindex: "-1" }, says("loading"))]));
-  if (dialog.open) body.querySelector("#panel-title").focus();
-  else dialog.showModal();
+  if (!dialog.open) dialog.showModal();
+  body.querySelector("#panel-title").focus();
   dialog.scrollTop = 0;
   try {
     const details = await ask(path);
@@ -395,7 +396,9 @@ async function showPanel() {
     for (const one of [details.product, ...details.similar]) seen.set(one.id, one);
     const nodes = panel(details.product, details, state);
     if (known) nodes[0] = body.querySelector(".panel-photo"); // it is there already
-    redraw(body, nodes, dialog.querySelector("button"));
+    const atTitle = document.activeElement.id === "panel-title";
+    redraw(body, nodes, $("close-panel"));
+    if (atTitle) $("panel-title").focus({ preventScroll: true });
   } catch (fault) {
     if (path !== panelPath) return;
     body.append(el("div", { class: "trouble", role: "alert" },

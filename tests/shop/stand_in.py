@@ -42,8 +42,14 @@ class Refused(Exception):
     """``(status, sentence)``: what the server does not answer."""
 
 
+CHINESE = {chinese: ("colour", name) for name, (_, _, chinese, _) in COLOURS.items()} | {
+    article.chinese: ("article_type", name) for name, article in ARTICLES.items()
+}
+WORD = re.compile("|".join([*sorted(CHINESE, key=len, reverse=True), r"[a-z0-9-]+", r"\w"]))
+
+
 def tokens(text):
-    return re.findall(r"[\w-]+", text.lower())
+    return WORD.findall(text.lower())
 
 
 class Shop:
@@ -61,8 +67,7 @@ class Shop:
         for name, article in ARTICLES.items():
             for word in article.words:
                 self.values.setdefault(word.lower(), ("article_type", name))
-        for name, (_, _, chinese, _) in COLOURS.items():
-            self.values[chinese] = ("colour", name)
+        self.values |= CHINESE
         self.words = {word for row in self.rows for word in tokens(self._text(row))}
         self.kept = {}  # token → photo
 
@@ -205,11 +210,11 @@ class Shop:
     def ranked(self, given, language):
         parts = self.scores(given, language)
         if parts is None:
-            return None, np.arange(len(self.rows)), None, None
+            return None, list(range(len(self.rows))), None, None
         used = given.get("rank", [",".join(SCORERS)])[0].split(",")
         own, total = (sum(parts[name] for name in names) for names in (SCORERS, used))
         order, own_order = (np.argsort(-each, kind="stable") for each in (total, own))
-        return parts, order, total, np.argsort(own_order, kind="stable")
+        return parts, order.tolist(), total, np.argsort(own_order, kind="stable")
 
     def search(self, given, language):
         _, order, total, own_place = self.ranked(given, language)
@@ -288,7 +293,7 @@ class Shop:
         if parts is not None:
             words, read, _ = self.read(given)
             why = {
-                "score": float(total[i]), "place": order.tolist().index(i) + 1,
+                "score": float(total[i]), "place": order.index(i) + 1,
                 "parts": [{"name": n, "share": float(part[i])} for n, part in parts.items()],
                 "agrees": [
                     {"column": c, "asked": v, "has": row[c], "agrees": row[c] == v}
