@@ -11,13 +11,7 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     "words": ("words", "文字"),
     "photo": ("photo", "照片"),
     "mixing": ("More words or more photo", "文字与照片的比重"),
-    "language": ("Language", "语言"),
     "filters": ("Filters", "筛选"),
-    "any": ("{name}: any", "{name}：不限"),
-    "commonest": (
-        "{name}: the {most} commonest of {total:,}; type any other in the search.",
-        "{name}：仅列出最常见的 {most} 个（共 {total:,} 个），其他的请输入搜索框。",
-    ),
     "clear": ("Clear all filters", "清除全部筛选"),
     "article_type": ("Article type", "商品类型"),
     "brand": ("Brand", "品牌"),
@@ -30,16 +24,10 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     "from": ("{name}, from", "{name}，最低"),
     "to": ("{name}, to", "{name}，最高"),
     "narrow": ("Show only these", "只看这些"),
-    "back": ("← Back", "← 返回"),
     "previous": ("← Previous", "← 上一页"),
     "next": ("Next →", "下一页 →"),
-    "place": (
-        "{total:,} products, page {page} of {pages:,}",
-        "{total:,} 件商品，第 {page}/{pages:,} 页",
-    ),
     "similar": ("Similar products", "相似商品"),
     "similar to": ("Similar to {title}", "与 {title} 相似"),
-    "why": ("Why?", "为什么？"),
     "its photo": ("its photo", "照片"),
     "its title": ("its title", "标题"),
     "its bm25": ("its words", "用词"),
@@ -54,16 +42,10 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     "other": ("{has}, not {value}", "{has}，不是 {value}"),
     "all products": ("All products", "全部商品"),
     "searching": ("Searching …", "正在搜索……"),
-    "searching for": ("Searching for {what} …", "正在搜索{what}……"),
     "results": ("Results for “{words}”", "“{words}”的搜索结果"),
     "your photo": ("your photo", "您的照片"),
     "both": ("Results for “{words}” and your photo", "“{words}”和您的照片的搜索结果"),
     "read as": ("Read as", "理解为"),
-    "nothing": ("Nothing found", "没有找到商品"),
-    "hint": (
-        "Type what you are looking for, or add a photo.",
-        "请输入想找的商品，或添加一张照片。",
-    ),
     "none passes": (
         "No product passes these filters: clear one of them.",
         "没有符合筛选条件的商品：请清除一个条件。",
@@ -76,11 +58,8 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
         "No title has a word of “{text}”: did you mean {close}?",
         "没有标题含有“{text}”中的词：您是不是要找 {close}？",
     ),
+    "none known": ("No product has these words. Try others.", "没有商品含有这些词，请换别的词。"),
     "unknown": ("No product has the word “{word}”.", "没有商品含有“{word}”一词。"),
-    "unknown, close": (
-        "No title has “{word}”: did you mean {close}?",
-        "没有标题含有“{word}”：您是不是要找 {close}？",
-    ),
     "too long": (
         "{length} characters are too many: describe it in up to {most}",
         "{length} 个字符太多了：请用不超过 {most} 个字符描述",
@@ -101,11 +80,6 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
         "“{name}” would unpack to more than {most} million pixels: make it smaller, or take "
         "another one",
         "“{name}”展开后超过 {most} 百万像素：请缩小它，或换一张",
-    ),
-    "silent": (
-        "There is no answer: this page was left for too long, or the shop is closed. Load the "
-        "page again.",
-        "没有回应：页面闲置太久，或商店已关闭。请重新加载页面。",
     ),
     "full": (
         "The shop is full: every place for a visitor is taken. Try again in a minute.",
@@ -178,10 +152,6 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
         "The shop is busy. The page asks again in {seconds} s.",
         "商店繁忙，{seconds} 秒后自动重试。",
     ),
-    "photo gone": (
-        "This photo is not kept any more. Add it again.",
-        "这张照片已不再保留，请重新添加。",
-    ),
     "loading": ("Loading …", "正在加载……"),
     "find similar": ("Find similar products", "查找相似商品"),
     "why found": ("Why it was found", "为什么找到它"),
@@ -205,7 +175,6 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     "category": ("Category", "类别"),
     "subcategory": ("Subcategory", "子类别"),
     "year": ("Year", "年份"),
-    "material": ("Material", "材质"),
 }
 ENGLISH, CHINESE = 0, 1
 

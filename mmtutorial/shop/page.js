@@ -236,6 +236,7 @@ function heading() {
 function counted() {
   const { fit, total, count } = reply;
   if (!total) return says("none passes");
+  if (!count) return says("none known");
   const all = number(total);
   if (fit === null) return says(total === 1 ? "product" : "products", { count: all });
   if (!fit) return says("none fits");

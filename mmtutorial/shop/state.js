@@ -151,7 +151,7 @@ export async function send(path, options, waiting = () => {}) {
     }
     if (response.ok) return response;
     const seconds = Number(response.headers.get("Retry-After"));
-    if (response.status === 503 && seconds > 0 && tries < MOST_TRIES) {
+    if ([429, 503].includes(response.status) && seconds > 0 && tries < MOST_TRIES) {
       waiting(seconds);
       await pause(seconds, options.signal);
       continue;

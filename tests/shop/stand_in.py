@@ -23,7 +23,7 @@ from mmtutorial.catalogue.demo.records import sample_truth
 from mmtutorial.catalogue.demo.silhouettes import ARTICLES
 from mmtutorial.catalogue.demo.studio import draw_photo
 from mmtutorial.catalogue.demo.vocabulary import COLOURS
-from mmtutorial.shop.language import SAYS, say
+from mmtutorial.shop.language import SAYS
 
 VALUES = ("article_type", "brand", "colour", "gender", "pattern", "season", "usage")
 SCORERS = {"vectors": 0.6, "bm25": 0.3, "attributes": 0.1}
@@ -121,7 +121,9 @@ class Shop:
 
     def kept_photo(self, token, language):
         if token not in self.kept:
-            raise Refused(410, say("photo gone", language))
+            raise Refused(
+                410, ("This photo is not kept any more.", "这张照片已不再保留。")[language]
+            )
         return self.kept[token]
 
     # Answers
@@ -219,9 +221,12 @@ class Shop:
     def search(self, given, language):
         _, order, total, own_place = self.ranked(given, language)
         keep = self.passes(given)
+        words, read, left = self.read(given)
+        unknown = [word for word in left if word not in self.words]
+        if words and len(unknown) == len(words) and "photo" not in given:
+            order = []  # nothing is known of what is asked for
         order = [i for i in order if keep[i] and (total is None or total[i] >= 0)]
         size, page = int(given.get("size", ["24"])[0]), int(given.get("page", ["1"])[0])
-        _, read, left = self.read(given)
         fit = None
         if total is not None:
             fit = sum(total[i] >= 0.75 * max(total.max(), 1e-9) for i in order)
@@ -237,7 +242,6 @@ class Shop:
         pages = max(1, -(-len(order) // size))
         page = min(page, pages)
         shown = order[size * (page - 1) : size * page]
-        unknown = [w for w in left if w not in self.words and not re.search("[<>]", given["q"][0])]
         chinese = any("\u4e00" <= letter <= "\u9fff" for letter in given.get("q", [""])[0])
         like = given.get("like")
         return {
@@ -401,13 +405,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class StandIn(ThreadingHTTPServer):
-    """``with StandIn() as shop: shop.address``; ``shop.faults``: requests that it refused."""
+    """``with StandIn() as shop: shop.address``; ``shop.faults``: requests that it refused;
+    ``shop.marked_up``: the id of a product with markup in its title."""
 
     daemon_threads = True
 
     def __init__(self, port=0):
         super().__init__(("127.0.0.1", port), Handler)
         self.shop, self.faults = Shop(), []
+        self.marked_up = self.shop.rows[3]["id"]
         self.address = f"http://127.0.0.1:{self.server_port}/"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
