@@ -19,6 +19,7 @@ let reply = null; // the answer on show
 let asking = new AbortController();
 let afterShow = null; // what to do when the list is there: scroll, or move the focus
 let labelled = null; // the language that the labels are in
+let keptBack = false; // that a word is unknown, while it is being typed
 let notice = ""; // a sentence that the next answer does not wipe out
 const seen = new Map(); // id → product, as some list had it
 
@@ -127,6 +128,7 @@ async function search() {
     asking.abort(); // back to the list on show before another one came
     wanted = path;
     busy(false);
+    if (keptBack) drawNotes();
     return shownNow();
   }
   if (path === wanted) return;
@@ -142,7 +144,9 @@ async function search() {
   try {
     const waiting = (seconds) => tell(says("busy", { seconds: number(seconds) }));
     const given = await ask(path, { signal, waiting });
-    if (!signal.aborted) show(path, given);
+    if (signal.aborted) return;
+    if (typing() && given.total && !given.count) wanted = null; // half a word: wait for the rest
+    else show(path, given);
   } catch (fault) {
     if (signal.aborted) return;
     if (fault.status === 410 && state.photo) {
@@ -152,6 +156,12 @@ async function search() {
     if (fault.status === undefined) console.error(fault);
     refuse(fault.status === undefined ? says("trouble") : fault.message, true);
   }
+}
+
+// The last word may be half a word yet.
+function typing() {
+  return document.activeElement === $("words") && history.state?.typed === "words"
+    && !/\s$/.test($("words").value);
 }
 
 let slow;
@@ -176,7 +186,7 @@ function show(path, given) {
   $("heading").replaceChildren(heading());
   document.title = [headingText(), says("shop", { name: data.name })].join(" – ");
   $("count").textContent = counted();
-  redraw($("notes"), notes(), $("heading"));
+  drawNotes();
   drawRead($("read"), reply.read, state, go, $("heading"));
   redraw($("grid"), cards(), $("heading"));
   drawPages();
@@ -245,10 +255,16 @@ function counted() {
 }
 
 // What the shop made of the words: what it translated, and words that it does not know.
-function notes() {
+function drawNotes() {
   const said = [];
   if (reply.translated) said.push(el("p", {}, says("translated", { words: reply.translated })));
+  keptBack = false;
+  const half = typing() && state.words.trim().toLowerCase();
   for (const { word, close } of reply.unknown) {
+    if (half && half.endsWith(word.toLowerCase())) {
+      keptBack = true;
+      continue;
+    }
     const corrected = close && replaced(state.words, word, close);
     said.push(el("p", {}, says("unknown", { word }), corrected && " ", corrected && says("did you mean"),
       corrected && " ", corrected && el("button", {
@@ -256,7 +272,7 @@ function notes() {
         onclick: () => { keep(corrected); go({ words: corrected }); },
       }, close)));
   }
-  return said;
+  redraw($("notes"), said, $("heading"));
 }
 
 // The words with that word replaced; "" if it does not stand in them as it is.
@@ -465,6 +481,8 @@ const searchBox = makeSearchBox({
     history.replaceState({ ...history.state, typed: null }, ""); // the next words are a new step
   },
 });
+// No more is typed: half a word is a word now. A click that led here must find what it aimed at.
+$("words").addEventListener("blur", () => (keptBack || wanted === null) && setTimeout(search, 250));
 takePhotos(addPhoto);
 $("sort").addEventListener("change", () => go({ sort: $("sort").value }));
 $("remove-photo").addEventListener("click", () => {

@@ -221,6 +221,24 @@ def test_a_misspelt_word_is_named_and_its_correction_is_a_button(visit):
     assert view.inner_text("#notes") == ""
 
 
+def test_half_a_word_is_not_called_unknown_while_it_is_typed(visit):
+    view = visit()
+    box = view.locator("#words")
+    with view.expect_response("**/api/search?*q=sne&*"):
+        box.press_sequentially("sne")
+    view.wait_for_selector("#heading >> text=Searching …")  # the list of before is pale meanwhile
+    assert titles(view) and view.get_attribute("#results", "aria-busy") == "true"
+    box.press_sequentially("akers bla")
+    found(view, "sneakers bla")
+    assert titles(view) and view.inner_text("#notes") == ""
+    view.locator("#heading").focus()
+    view.wait_for_selector("#notes >> text=No product has the word “bla”.")
+    box.fill("sne")
+    view.keyboard.press("Enter")
+    found(view, "Results for “sne”")
+    assert titles(view) == []
+
+
 def test_words_that_are_all_unknown_have_no_list_and_a_correction(visit):
     view = visit()
     search(view, "sneekers")
