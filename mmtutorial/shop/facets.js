@@ -50,22 +50,23 @@ function valuesFacet(column, go, open) {
   const group = el("div", { role: "group", class: "values" }, search, list, more);
   node.append(group);
   let all = false, facet, chosen;
+  const isChosen = (value) => chosen.some((one) => alike(one, value));
 
   function choose(value, on) {
     go(({ filters }) => {
       const { [column]: before = [], ...others } = filters;
-      const values = on ? [...before, value] : before.filter((one) => one !== value);
+      const values = on ? [...before, value] : before.filter((one) => !alike(one, value));
       return { filters: values.length ? { ...others, [column]: values } : others };
     });
   }
 
   function draw() {
-    const there = facet.values.filter(({ value, count }) => count || chosen.includes(value));
+    const there = facet.values.filter(({ value, count }) => count || isChosen(value));
     for (const value of chosen) { // chosen by a link, and not in the catalogue
-      if (!there.some((one) => one.value === value)) there.unshift({ value, count: 0 });
+      if (!there.some((one) => alike(one.value, value))) there.unshift({ value, count: 0 });
     }
     const sought = all ? search.value.trim().toLowerCase() : "";
-    const shown = there.filter(({ value }, n) => (all || n < FIRST || chosen.includes(value))
+    const shown = there.filter(({ value }, n) => (all || n < FIRST || isChosen(value))
       && value.toLowerCase().includes(sought));
     redraw(list, shown.map(row), more);
     node.hidden = !there.length;
@@ -80,7 +81,7 @@ function valuesFacet(column, go, open) {
     const box = el("input", {
       type: "checkbox", "data-key": value, onchange: () => choose(value, box.checked),
     });
-    box.checked = chosen.includes(value);
+    box.checked = isChosen(value);
     return el("li", {}, el("label", { class: count ? "" : "none" }, box, swatch(column, value),
       el("span", { class: "value" }, value), " ", el("span", { class: "number" }, number(count))));
   }
@@ -97,6 +98,9 @@ function valuesFacet(column, go, open) {
   }
   return { node, update };
 }
+
+// The shop does not mind how the letters of a value are written, as in a link by hand.
+const alike = (one, other) => one.toLowerCase() === other.toLowerCase();
 
 // A dot in the colour that a value names, where the browser knows the name.
 function swatch(column, value) {
@@ -242,7 +246,7 @@ export function drawRead(container, read, state, go, fallback) {
   }, `${named(one.column)}: ${one.value}`, icon("close")));
   const columns = new Set(data.columns.filter(({ kind }) => kind === "values").map(({ name }) => name));
   const counted = read.filter(({ column, off }) => !off && columns.has(column));
-  if (counted.length && counted.some(({ column, value }) => !state.filters[column]?.includes(value))) {
+  if (counted.length && counted.some(({ column, value }) => !state.filters[column]?.some((one) => alike(one, value)))) {
     chips.push(el("button", { class: "text-button", type: "button", "data-key": "narrow",
       onclick: () => go(({ filters }) => {
         const narrowed = { ...filters };

@@ -251,7 +251,7 @@ function counted() {
   if (fit === null) return says(total === 1 ? "product" : "products", { count: all });
   if (!fit) return says("none fits");
   const said = says(fit === 1 ? "one fits" : "some fit", { fit: number(fit), total: all });
-  return count > fit && state.sort === "best" ? `${said} ${says("more may fit")}` : said;
+  return count > fit && !state.rank ? `${said} ${says("more may fit")}` : said;
 }
 
 // What the shop made of the words: what it translated, and words that it does not know.
@@ -286,7 +286,7 @@ function cards() {
   const money = prices(reply.products);
   const all = reply.products.map((one) => card(one, state, money));
   const fitting = (reply.fit ?? Infinity) - (reply.page - 1) * pageSize;
-  if (state.sort === "best" && fitting > 0 && fitting < all.length) {
+  if (!state.rank && fitting > 0 && fitting < all.length) { // other rankings mix the two
     all.splice(fitting, 0, el("li", { class: "divider" }, el("h3", {}, says("may fit"))));
   }
   shape($("grid"), reply.products);

@@ -190,7 +190,8 @@ class Shop:
             if column in ("", without):
                 continue
             if kind == "f":
-                keep &= np.array([row[column] in values for row in self.rows])
+                wanted = {value.lower() for value in values}
+                keep &= np.array([row[column].lower() in wanted for row in self.rows])
             else:
                 price, (end,) = np.array([row[column] for row in self.rows]), map(float, values)
                 keep &= price >= end if kind == "min" else price <= end
@@ -236,9 +237,12 @@ class Shop:
             own = sorted(order, key=lambda i: own_place[i])
             moves = {i: own.index(i) - place for place, i in enumerate(order)}
         sort = given.get("sort", ["best"])[0]
+        place_of = {i: place for place, i in enumerate(order)}
         if sort != "best":
             by = {"price": "price", "-price": "price", "newest": "year"}[sort]
+            first = len(order) if fit is None or "rank" in given else int(fit)
             order.sort(key=lambda i: self.rows[i][by], reverse=sort != "price")
+            order.sort(key=lambda i: place_of[i] >= first)  # what fits stays in front
         pages = max(1, -(-len(order) // size))
         page = min(page, pages)
         shown = order[size * (page - 1) : size * page]

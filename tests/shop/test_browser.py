@@ -311,7 +311,7 @@ def test_a_shared_link_and_a_reload_restore_everything(visit):
     view.locator("#read .chip").first.click()
     view.wait_for_selector("#read [aria-pressed=false]")
     view.locator("#ranking summary").click()
-    view.locator("#ranking-text [type=checkbox]").last.uncheck()
+    view.locator("#ranking-text [type=checkbox]").last.click()
     view.wait_for_selector("#grid .move")
     view.locator("#grid .card a").first.click()
     view.wait_for_selector("#panel .similar")
@@ -381,6 +381,28 @@ def test_facets_count_filter_and_are_taken_off(visit):
     view.get_by_role("button", name="Clear all filters").click()
     found(view, "All products")
     assert not any(name.startswith("f.") for name in asked(view))
+
+
+def test_a_value_in_a_link_may_be_written_in_small_letters(visit):
+    view = visit(path="?f.colour=black")
+    black = facet(view, "Colour").get_by_role("checkbox", name="Black")
+    assert black.is_checked() and black.count() == 1
+    black.uncheck()
+    found(view, "All products")
+    until(view, "!location.search.includes('colour')")
+
+
+def test_what_only_may_fit_stands_below_a_line(visit):
+    view = visit(path="?q=black+dress")
+    fit = int(re.match(r"\d+", view.inner_text("#count")).group())
+    assert 0 < fit < 24
+    for sort in ("best", "price"):
+        view.select_option("#sort", sort)
+        until(view, f"location.search.includes('sort=') === {json.dumps(sort != 'best')}")
+        until(view, "document.querySelector('#results').ariaBusy === 'false'")
+        above = view.locator("#grid .card:has(~ .divider)")
+        assert above.count() == fit
+        assert view.inner_text("#grid .divider") == "These may fit as well"
 
 
 def test_a_long_facet_shows_eight_and_has_a_search_box(visit):
@@ -592,7 +614,7 @@ def test_the_learners_corner(visit):
     boxes = view.locator("#ranking-text [type=checkbox]")
     while view.locator("#ranking-text :checked").count() > 1:
         left = view.locator("#ranking-text :checked").count()
-        view.locator("#ranking-text :checked").first.uncheck()
+        view.locator("#ranking-text :checked").first.click()
         until(
             view,
             "n => document.querySelectorAll('#ranking-text :checked').length === n && "
