@@ -222,6 +222,7 @@ export function drawChosen(container, state, go, fallback) {
     chips.push(el("button", { class: "text-button", type: "button", "data-key": "clear",
       onclick: () => go({ filters: {}, ranges: {} }) }, says("clear")));
   }
+  if (chips.length) chips.unshift(el("span", { class: "chips-title" }, says("filters")));
   container.hidden = !chips.length;
   redraw(container, chips, fallback);
 }

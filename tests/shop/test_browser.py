@@ -71,6 +71,10 @@ def until(view, script, arg=None):
     raise AssertionError(f"never came true: {script}")
 
 
+def answered(view):
+    until(view, "document.querySelector('#results').ariaBusy === 'false'")
+
+
 def found(view, heading):
     """Until the answer that has this heading is on show."""
     until(
@@ -370,6 +374,7 @@ def test_facets_count_filter_and_are_taken_off(visit):
     row.get_by_role("checkbox").focus()
     view.keyboard.press("Space")
     view.wait_for_selector("#chosen .chip")
+    answered(view)
     assert view.inner_text("#count") == f"{number} products"
     assert view.evaluate("document.activeElement.dataset.key") == "Black"  # it kept the focus
     colours.locator("label").filter(has_text="White").get_by_role("checkbox").check()
@@ -399,7 +404,7 @@ def test_what_only_may_fit_stands_below_a_line(visit):
     for sort in ("best", "price"):
         view.select_option("#sort", sort)
         until(view, f"location.search.includes('sort=') === {json.dumps(sort != 'best')}")
-        until(view, "document.querySelector('#results').ariaBusy === 'false'")
+        answered(view)
         above = view.locator("#grid .card:has(~ .divider)")
         assert above.count() == fit
         assert view.inner_text("#grid .divider") == "These may fit as well"
@@ -430,7 +435,7 @@ def test_a_range_by_its_handles_and_its_fields(visit):
     price.get_by_role("spinbutton", name="Price, to").fill("60")
     view.keyboard.press("Tab")
     view.wait_for_selector("#chosen >> text=–60")
-    until(view, "document.querySelector('#results').ariaBusy === 'false'")
+    answered(view)
     assert prices(view) and all(least <= one <= 60 for one in prices(view))
     low.evaluate("""one => { one.value = one.max;  // past the other handle
         one.dispatchEvent(new Event("input")); one.dispatchEvent(new Event("change")); }""")
@@ -442,7 +447,7 @@ def test_sorted_by_price(visit):
     for sort, descending in (("price", False), ("-price", True)):
         view.select_option("#sort", sort)
         until(view, "sort => location.search.includes(`sort=${sort}`)", arg=sort)
-        until(view, "document.querySelector('#results').ariaBusy === 'false'")
+        answered(view)
         assert prices(view) == sorted(prices(view), reverse=descending)
 
 
@@ -503,7 +508,7 @@ def test_a_photo_and_words(visit, way):
     for key, weight in (("Home", 0), ("End", 1)):
         view.keyboard.press(key)
         until(view, "weight => location.search.includes(`weight=${weight}&`)", weight)
-        until(view, "document.querySelector('#results').ariaBusy === 'false'")
+        answered(view)
         assert slider.get_attribute("aria-valuetext") == f"{100 * weight}% photo"
         lists.append(titles(view))
     assert lists[0] != lists[1]
