@@ -153,9 +153,9 @@ class Shopfront:
         ``rank`` it holds as many, the best by those scorers, and ``move`` says how many places
         each gained against the shop's own ranking.
 
-        Raises ``TutorialError`` (``Said`` where it is a visitor's own doing) for words that are too
-        long or of which nothing knows any, an unknown product, filter or scorer, and numbers out
-        of range.
+        Words of which the shop knows none find nothing, and stand in ``unknown``; beside a photo
+        they do not count. Raises ``TutorialError`` (``Said`` where it is a visitor's own doing)
+        for words that are too long, an unknown product, filter or scorer, and numbers out of range.
         """
         began = time.perf_counter()
         self._check(request)
@@ -208,7 +208,7 @@ class Shopfront:
         request = request or Request()
         self._check(request)
         asked, why, chance, score = self._asked(request), None, None, None
-        if asked is not None and row != asked.without:
+        if asked is not None and asked.lists and row != asked.without:
             mask = passing(self._masks(request.filters), len(self.table))
             mask[row] = True  # a product is shown that other filters let pass
             ranked, _ = self._ranked(request, asked, mask)
@@ -285,19 +285,18 @@ class Shopfront:
         asked = self.reader.translated(text)
         unknown = self.reader.unknown(asked)
         markup = re.search("<[^>]*>", text) and len(unknown) == len(set(words(asked)))
-        if markup or not self.shop.knows(asked):
-            close = " ".join(filter(None, unknown.values()))
-            raise Said("no word, close" if close else "no word", text=text, close=close)
+        if markup or not self.shop.knows(asked):  # the words say nothing: the photo, or nothing
+            if photo is not None:
+                return self._scored(self.shop.query(None, photo), "photo", [], unknown=unknown)
+            none = np.zeros(len(self.table))
+            return Asked(Query(None, asked), {}, none, [], [], None, unknown, None)
         attributes = self.reader.attributes(asked)
         read = [{"column": c, "value": v, "off": (c, v) in off} for c, v in attributes]
         query = self.shop.query(asked, photo, weight)._replace(off=off)
+        kind = "words" if query.vector is not None else "unseen words"
         return self._scored(
             query,
-            "both"
-            if photo is not None
-            else "words"
-            if query.vector is not None
-            else "unseen words",
+            kind if photo is None else "both",
             [each for each in attributes if each not in off],
             read=read,
             translated=asked if asked != text else None,
@@ -338,7 +337,7 @@ class Shopfront:
         )
         fit = None if asked.chance is None else int(fits.sum())
         count = len(rows) if fit is None else min(len(rows), max(fit, request.size))
-        if not len(rows):
+        if not len(rows) or not asked.lists:
             return Ranked(rows, np.empty(0), {}, 0, fit), np.empty(0, dtype=int)
         scores, shares = self.shop.fuse({name: each[rows] for name, each in asked.lists.items()})
         order = np.lexsort((-scores, ~fits))  # what fits comes first
@@ -370,7 +369,7 @@ class Shopfront:
 
     def _product(self, row, score=None, chance=None, move=None) -> dict:
         product = self.table.iloc[row]
-        width, height = self._size(row)
+        width, height = self.shop.catalogue.thumbnail_size(row)
         address = f"/photo/{quote(product['id'], safe='')}?size="
         return {
             "id": product["id"],
@@ -389,11 +388,6 @@ class Shopfront:
             },
             "move": move,
         }
-
-    def _size(self, row) -> tuple[int, int]:
-        """Width and height of the large photo, in pixels."""
-        height, width = self.shop.catalogue.photos.shape[1:3]
-        return width, height
 
     def _facets(self, request, masks, asked) -> list[dict]:
         """Counts of the products that fit, or of all where none does."""
