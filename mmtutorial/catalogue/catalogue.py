@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue import fashion, reading
@@ -22,6 +23,7 @@ from mmtutorial.catalogue.cleaning import clean, normalise_title
 from mmtutorial.catalogue.groups import group_products
 from mmtutorial.catalogue.queries import Exam, make_exam
 from mmtutorial.catalogue.reading import COLUMNS
+from mmtutorial.catalogue.thumbnails import LONGEST, Thumbnails, encode
 from mmtutorial.files import read_array
 from mmtutorial.paths import ROOT, cache_home
 
@@ -70,6 +72,7 @@ class Catalogue:
         queries: Qrels | None = None,
         truth: pd.DataFrame | None = None,
         rows: np.ndarray | None = None,
+        thumbnails: Thumbnails | None = None,
     ):
         self.name = name
         self.table = table.reset_index(drop=True)
@@ -78,10 +81,36 @@ class Catalogue:
         self.truth = None if truth is None else truth.reset_index(drop=True)
         self._all_photos = photos
         self._rows = rows  # of _all_photos, None for all of them
+        self._thumbnails = thumbnails  # of all photos, too; None for a catalogue without files
 
     @cached_property
     def photos(self) -> np.ndarray:
         return self._all_photos if self._rows is None else self._all_photos[self._rows]
+
+    def thumbnail(self, row: int, longest: int = LONGEST) -> bytes:
+        """The photo of the product at ``row`` as a JPEG of at most ``longest`` pixels a side.
+
+        For people to look at: as the shop has it, up to 500 pixels on the long side and never
+        enlarged. Of a photo of at most 60 × 80 pixels, that of ``photos``. Takes 1 to 4 ms.
+
+        Raises ``IndexError`` for a row that is not there, ``DamagedFile`` if the cached file is
+        damaged.
+        """
+        place = self._place(row)
+        kept = self._thumbnails.read(place, longest) if self._thumbnails else b""
+        # A second time through JPEG: at a lower quality so small a photo would show it.
+        return kept or encode(Image.fromarray(self._all_photos[place]), longest, quality=95)
+
+    def thumbnail_size(self, row: int) -> tuple[int, int]:
+        """``(width, height)`` of ``thumbnail(row)``; raises what that raises."""
+        place = self._place(row)
+        kept = self._thumbnails.size(place) if self._thumbnails else None
+        return kept or (reading.WIDTH, reading.HEIGHT)
+
+    def _place(self, row):
+        """The row among all photos; negative ones count from the end."""
+        row = range(len(self))[row]
+        return row if self._rows is None else int(self._rows[row])
 
     def __len__(self) -> int:
         return len(self.table)
@@ -127,7 +156,7 @@ class Catalogue:
         queries = _restrict(self.queries, table["id"])
         truth = None if self.truth is None else self.truth.iloc[chosen]
         of_all = chosen if self._rows is None else self._rows[chosen]
-        return Catalogue(self.name, table, self._all_photos, self.set_aside, queries, truth, of_all)
+        return self._part(table, queries, truth, of_all)
 
     def split(self, seed: int = 0, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> Split:
         """Train, validation and test, with all copies of a product on the same side.
@@ -156,9 +185,12 @@ class Catalogue:
     def cleaned(self) -> "Catalogue":
         """The same products with the table that ``clean`` makes of theirs."""
         table, _ = clean(self.table)
-        return Catalogue(
-            self.name, table, self._all_photos, self.set_aside, self.queries, self.truth, self._rows
-        )
+        return self._part(table, self.queries, self.truth, self._rows)
+
+    def _part(self, table, queries, truth, rows):
+        """A catalogue of ``rows`` of the photos that were loaded."""
+        photos, thumbnails = self._all_photos, self._thumbnails
+        return Catalogue(self.name, table, photos, self.set_aside, queries, truth, rows, thumbnails)
 
 
 def _restrict(queries, ids):
@@ -214,7 +246,9 @@ def load_catalogue(
     photos = read_array(place / "photos.npy", remedy, shape, np.uint8, mapped=True)
     if truth is not None:
         truth = truth.set_index("id").reindex(table["id"]).reset_index()
-    catalogue = Catalogue(name, table, photos, set_aside, _restrict(queries, table["id"]), truth)
+    thumbnails = Thumbnails(place, len(table), remedy)
+    queries = _restrict(queries, table["id"])
+    catalogue = Catalogue(name, table, photos, set_aside, queries, truth, thumbnails=thumbnails)
     catalogue.notes = notes
     if max_products < 0:
         raise TutorialError(f"max_products is {max_products}: give 0 for all, or a number above 0")

@@ -2,7 +2,8 @@
 
 Whatever a shop sends (a parquet file, several shards, a csv with a folder of photos) becomes one
 folder in the cache: ``table.parquet``, ``photos.npy`` (memory-mapped when it is opened),
-``set_aside.parquet``, ``queries.json``, ``notes.json`` and, for the demo shop, ``truth.parquet``.
+``thumbnails.bin`` and ``thumbnails.npy``, ``set_aside.parquet``, ``queries.json``, ``notes.json``
+and, for the demo shop, ``truth.parquet``.
 It is built beside its final place and renamed there when it is whole, so a crash, a Ctrl-C or a
 second process never leaves a half-made one behind.
 
@@ -35,6 +36,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from mmtutorial import TutorialError
+from mmtutorial.catalogue import thumbnails
 from mmtutorial.catalogue.spreadsheet import as_prices, read_csv
 from mmtutorial.files import FULL, writing
 from mmtutorial.paths import cache_home
@@ -57,6 +59,7 @@ COLUMNS = {
     "price": "a number in the shop's currency; NaN where unknown",
 }
 REQUIRED = ("id", "title")
+PICTURES = ("image", "photo", "image_large")  # columns that do not become part of the table
 ATTRIBUTES = [  # the columns whose values are labels
     "brand",
     "gender",
@@ -74,7 +77,7 @@ HEIGHT, WIDTH = 80, 60  # of every decoded photo, in pixels
 SMALLEST = 8  # a photo with a shorter side than this shows no product
 MAX_PIXELS = 60_000_000  # a small file can unpack to gigabytes: its header tells before it does
 MAX_BYTES = 4 * MAX_PIXELS  # of a photo's file: about that many pixels without any compression
-FORMAT = 5  # of the cached folder: raise it when what is written below changes
+FORMAT = 6  # of the cached folder: raise it when what is written below changes
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 MISSING = ("", "NA", "nan", "NaN", "None", "<NA>")  # values that say nothing
 
@@ -250,9 +253,9 @@ def open_tables(source: Source) -> tuple[int, list[str], Iterator[pd.DataFrame]]
     """Check the columns of every product file; return ``(number of rows, notes, batches)``.
 
     ``notes`` is a list of sentences, one on the columns that we do not read if there are any.
-    ``batches`` yields DataFrames of about a thousand rows under our names, ``image`` as bytes.
+    ``batches`` yields DataFrames of about a thousand rows under our names, images as bytes.
     """
-    known = [*COLUMNS, "image", "photo"]
+    known = [*COLUMNS, *PICTURES]
     for ours in source.columns:
         if ours not in known:
             close = difflib.get_close_matches(str(ours), known, 1)
@@ -318,7 +321,7 @@ def _check_columns(file, table, mapping):
                 f'columns={{"{ours}": "ITS NAME"}} to load_catalogue, or {{"{ours}": "ITS NAME"}} '
                 "in a columns.json beside the file"
             )
-    for ours in [*COLUMNS, "image", "photo"]:
+    for ours in [*COLUMNS, *PICTURES]:
         if names.count(mapping.get(ours, ours)) > 1:
             raise TutorialError(
                 f"{file} has the column {mapping.get(ours, ours)!r} more than once; rename the "
@@ -403,6 +406,43 @@ def decode(content: bytes) -> np.ndarray:
     Raises ``TutorialError`` with a short reason for what is no photo, smaller than 8 pixels, or,
     before it is unpacked, larger than ``MAX_PIXELS`` or longer than ``MAX_BYTES``.
     """
+    with _opened(content) as image:
+        return _pad(_small(image))
+
+
+def decode_both(content: bytes) -> tuple[np.ndarray, bytes]:
+    """What ``decode`` gives, and what ``thumbnail`` gives."""
+    with _opened(content) as image:
+        longest = max(image.size)
+        large = _small(image)
+        photo = _pad(large)
+    if max(large.size) < min(longest, thumbnails.LONGEST):
+        # ``_small`` kept too little of it. More would change the photo, if by a bit only.
+        return photo, thumbnail(content)
+    return photo, _thumbnail(large)
+
+
+def thumbnail(content: bytes) -> bytes:
+    """One encoded photo → a JPEG of up to 500 pixels; ``b""`` if it fits into 60 × 80.
+
+    Raises what ``decode`` raises.
+    """
+    with _opened(content) as image:
+        longest = max(image.size)
+        size = [max(1, side * thumbnails.LONGEST // longest) for side in image.size]
+        image.draft(None, size)
+        return _thumbnail(_upright(image))
+
+
+def _thumbnail(image):
+    if image.width <= WIDTH and image.height <= HEIGHT:
+        return b""
+    return thumbnails.encode(image)
+
+
+@contextlib.contextmanager
+def _opened(content):
+    """The image in ``content``, looked at before it is unpacked; what ``decode`` raises."""
     if len(content) > MAX_BYTES:
         raise TutorialError(_too_long(len(content)))
     large = f"photo has more than {MAX_PIXELS / 1e6:.0f} million pixels"
@@ -411,21 +451,24 @@ def decode(content: bytes) -> np.ndarray:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(content))
         with image:
-            size = image.size
+            width, height = image.size
             if image.format == "EPS":  # Pillow would hand it to Ghostscript, which runs programs
                 raise UnidentifiedImageError
-            if size[0] * size[1] <= MAX_PIXELS and min(size) >= SMALLEST:
-                image.draft(None, (4 * WIDTH, 4 * HEIGHT))  # a large JPEG: decode it smaller
-                return np.asarray(_fit(image))
+            if min(width, height) < SMALLEST:
+                raise TutorialError(
+                    f"photo is {width} x {height} pixels, less than {SMALLEST} on a side"
+                )
+            if width * height > MAX_PIXELS:
+                raise TutorialError(large)
+            yield image
+    except TutorialError:
+        raise
     except Image.DecompressionBombError as fault:
         raise TutorialError(large) from fault
     except UnidentifiedImageError as fault:
         raise TutorialError("photo cannot be decoded: no image format that we know") from fault
     except Exception as fault:  # Pillow raises many kinds on broken files
         raise TutorialError(f"photo cannot be decoded: {fault}") from fault
-    if min(size) >= SMALLEST:
-        raise TutorialError(large)
-    raise TutorialError(f"photo is {size[0]} x {size[1]} pixels, less than {SMALLEST} on a side")
 
 
 def read_image_file(path: str | os.PathLike) -> bytes:
@@ -455,17 +498,27 @@ def _too_long(length):
     return f"file of {length / 1e6:,.0f} MB, more than {MAX_BYTES / 1e6:.0f}"
 
 
-def _fit(image):
+def _small(image):
+    """The whole photo, upright, in RGB: a large JPEG is decoded smaller, which is faster."""
+    image.draft(None, (4 * WIDTH, 4 * HEIGHT))
+    return _upright(image)
+
+
+def _upright(image):
+    """The pixels of an opened image in RGB, turned as its camera says, on white."""
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "F" or image.mode.startswith("I"):
         image = _eight_bits(image)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB")
-    if image.size == (WIDTH, HEIGHT):
-        return image
-    return ImageOps.pad(image, (WIDTH, HEIGHT), color="white")
+    return image.convert("RGB")
+
+
+def _pad(image):
+    if image.size != (WIDTH, HEIGHT):
+        image = ImageOps.pad(image, (WIDTH, HEIGHT), color="white")
+    return np.asarray(image)
 
 
 def _eight_bits(image):
@@ -538,9 +591,10 @@ def cached(name: str, source: Source) -> Path:
 def _fill(folder, name, source):
     total, notes, batches = open_tables(source)
     read_photo = _photo_reader(source)
-    frames, set_aside, seen = [], [], []
+    frames, set_aside, seen, ends = [], [], [], [0]
     with (
         open(folder / "photos.npy", "wb") as file,
+        open(folder / "thumbnails.bin", "wb") as large_file,
         tqdm(total=total, desc=f"decoding {name}", unit=" photos", delay=2, leave=False) as bar,
     ):
         _header(file, total)
@@ -554,12 +608,15 @@ def _fill(folder, name, source):
                 try:
                     if not row["id"]:
                         raise TutorialError(f"no id (row {len(seen) - len(frame) + place})")
-                    photo = decode(read_photo({**row, **image}))
+                    photo, shown = decode_both(read_photo({**row, **image}))
+                    shown = _larger(image) or shown
                 except TutorialError as reason:
                     set_aside.append((row["id"], str(reason)))
                     continue
                 # A plain write, not a mapped one: on a full disk it raises, the other kills us.
                 file.write(photo.tobytes())
+                large_file.write(shown)
+                ends.append(ends[-1] + len(shown))
                 kept.append(place)
                 hashes.append(hash_photo(photo))
             frames.append(frame.iloc[kept].assign(photo_hash=hashes))
@@ -567,6 +624,7 @@ def _fill(folder, name, source):
         table = pd.concat(frames, ignore_index=True)
         file.seek(0)
         _header(file, len(table))
+    np.save(folder / "thumbnails.npy", np.array(ends, np.int64))
     _check_ids(pd.Series(seen), source.files[0])
     set_aside = pd.DataFrame(set_aside, columns=["id", "reason"], dtype=str)
     if table.empty:
@@ -630,8 +688,16 @@ def _texts(batch):
 
 
 def _pictures(batch):
-    present = [column for column in ("image", "photo") if column in batch]
+    present = [column for column in PICTURES if column in batch]
     return batch[present].to_dict("records") if present else [{}] * len(batch)
+
+
+def _larger(image):
+    """The thumbnail out of ``image_large``; ``b""`` where that is no photo."""
+    content = image.get("image_large")
+    with contextlib.suppress(TutorialError):
+        return thumbnail(content) if isinstance(content, bytes) else b""
+    return b""
 
 
 def _check_ids(ids, file):

@@ -226,6 +226,9 @@ def test_the_demo_shop_is_there_with_its_truth(tmp_path, monkeypatch):
     assert len(catalogue) + len(catalogue.set_aside) == 60
     assert list(catalogue.truth["id"]) == list(catalogue.table["id"])
     assert catalogue.queries and (catalogue.table["title_zh"] != "").all()
+    assert not catalogue.notes
+    sizes = [catalogue.thumbnail_size(row) for row in range(len(catalogue))]
+    assert set(sizes) <= {(240, 320), (240, 288)} and (240, 320) in sizes
 
 
 def test_the_demo_shop_is_drawn_anew_when_code_beside_it_changes(tmp_path, monkeypatch):
@@ -331,7 +334,7 @@ def test_an_absolute_path_and_a_link_inside_the_folder_are_read(tmp_path):
 
 def test_a_photo_with_too_many_pixels_or_bytes_is_refused_before_it_is_unpacked(monkeypatch):
     monkeypatch.setattr(reading, "MAX_PIXELS", 10_000)
-    monkeypatch.setattr(reading, "_fit", lambda image: pytest.fail("it was unpacked"))
+    monkeypatch.setattr(reading, "_upright", lambda image: pytest.fail("it was unpacked"))
     with pytest.raises(TutorialError, match="more than 0 million pixels"):
         reading.decode(picture(1, size=(101, 100)))
     stream = io.BytesIO()
@@ -610,7 +613,7 @@ def test_an_interrupt_leaves_nothing(tmp_path, cache, monkeypatch):
 
     place = shop(tmp_path / "mine")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(reading, "decode", stop)
+        patch.setattr(reading, "decode_both", stop)
         load_catalogue(place)
     assert list((cache / "catalogues").iterdir()) == []
 

@@ -22,6 +22,7 @@ N, SEED = 240, 3
 SCHEMA = {
     "id", "title", "description", "title_zh", "brand", "gender", "category", "subcategory",
     "article_type", "colour", "pattern", "season", "year", "usage", "price", "image",
+    "image_large",
 }  # fmt: skip
 PRODUCT = {
     "article_type": "Tshirts",
@@ -85,7 +86,7 @@ def test_same_arguments_same_bytes_and_another_seed_another_shop(shop, tmp_path)
 
 def test_columns_and_rows(shop):
     assert set(shop.table) == SCHEMA
-    assert set(shop.truth) == SCHEMA - {"image"} | {"said", "twin_of", "dirt"}
+    assert set(shop.truth) == SCHEMA - {"image", "image_large"} | {"said", "twin_of", "dirt"}
     assert len(shop.table) == N
     assert shop.table["id"].is_unique
     assert shop.table["id"].equals(shop.truth["id"])
@@ -214,6 +215,21 @@ def test_a_silhouette_fills_the_photo_and_keeps_its_mark(name):
     assert red.sum() >= 8
 
 
+@pytest.mark.parametrize("name", sorted(silhouettes.ARTICLES))
+@pytest.mark.parametrize("i", [0, 7])
+def test_a_large_photo_is_the_same_photo_with_more_to_see(name, i):
+    pattern = "Floral" if i else "Striped"
+    product = {**PRODUCT, "article_type": name, "pattern": pattern}
+    small, large = draw_photo(product, 0, i), draw_photo(product, 0, i, scale=4)
+    assert large.shape == (320, 240, 3) and large.dtype == np.uint8
+    reduced = np.asarray(Image.fromarray(large).reduce(4)).astype(float)
+    assert np.abs(reduced - small).mean() < 8  # of the same kind, others differ by more than 11
+    # Its edges are sharper than those of the small photo made larger.
+    enlarged = Image.fromarray(small).resize((240, 320), Image.Resampling.BICUBIC)
+    steepest = [np.abs(np.diff(np.float32(each), axis=1)).max() for each in (large, enlarged)]
+    assert steepest[0] > 1.2 * steepest[1]
+
+
 def test_mean_colour_tells_the_colour(shop):
     """Nearest centroid on the mean colour of the covered pixels, on photos not seen."""
     good = ~(shop.dirty("corrupt_photo") | shop.dirty("grey_photo"))
@@ -241,6 +257,22 @@ def test_photo_sizes_modes_and_the_corrupt_one(shop):
         assert image.format == "JPEG"
         assert (image.size != (60, 80)) == ("odd_size" in faults)
         assert image.mode == ("L" if "grey_photo" in faults else "RGB")
+
+
+def test_large_photos_are_as_spoilt_as_the_small_ones(shop):
+    small = dict(zip(shop.table["id"], shop.table["image"], strict=True))
+    large = dict(zip(shop.table["id"], shop.table["image_large"], strict=True))
+    for name, faults, twin in shop.truth[["id", "dirt", "twin_of"]].itertuples(index=False):
+        if "corrupt_photo" in faults:
+            assert large[name] is None
+            continue
+        shown, enlarged = (Image.open(io.BytesIO(each[name])) for each in (small, large))
+        assert enlarged.mode == shown.mode
+        assert enlarged.size == (240, round(240 * shown.height / shown.width))
+        enlarged = enlarged.resize(shown.size, Image.Resampling.BOX)
+        assert np.abs(np.float32(enlarged) - np.float32(shown)).mean() < 8
+        if twin:
+            assert large[name] == large[twin]
 
 
 # The words
@@ -311,7 +343,7 @@ def test_a_shared_title_is_true_of_both(large_truth):
 
 
 def test_table_and_truth_differ_where_the_dirt_says_and_only_there(shop):
-    for column in SCHEMA - {"id", "image"}:
+    for column in SCHEMA - {"id", "image", "image_large"}:
         table, truth = shop.table[column], shop.truth[column]
         differs = ~((table == truth) | (table.isna() & truth.isna()))
         said = np.zeros(N, bool)

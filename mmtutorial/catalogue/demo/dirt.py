@@ -1,5 +1,7 @@
 """The dirt: values missing, misspelt or wrong, and photos spoilt, in exact numbers."""
 
+import io
+
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -124,3 +126,12 @@ def soil_photos(
             images[row] = images[place[twin]]
             dirt[row].append("twin_photo")
     return images
+
+
+def soil_large(photo: np.ndarray, image: bytes) -> bytes:
+    """JPEG bytes of a product drawn large, as spoilt as ``image`` is: grey, or cut off below."""
+    with Image.open(io.BytesIO(image)) as shown:
+        height = round(photo.shape[1] * shown.height / shown.width)
+        grey = shown.mode == "L"
+    photo = photo[:height]
+    return jpeg(np.asarray(Image.fromarray(photo).convert("L")) if grey else photo)

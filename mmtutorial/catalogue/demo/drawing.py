@@ -24,18 +24,21 @@ import numpy as np
 from tqdm import tqdm
 
 from mmtutorial import TutorialError
-from mmtutorial.catalogue.demo.dirt import soil, soil_photos
+from mmtutorial.catalogue.demo.dirt import soil, soil_large, soil_photos
 from mmtutorial.catalogue.demo.queries import draw_queries
 from mmtutorial.catalogue.demo.records import sample_truth
 from mmtutorial.catalogue.demo.studio import draw_photo
 from mmtutorial.files import replacing
+
+LARGE = 4  # the large photos are 240 × 320 pixels, so many times the small ones
 
 
 def draw_shop(folder: str | Path, n_products: int = 3000, seed: int = 0) -> None:
     """Draw the demo shop into ``folder``: the same files, byte for byte, for the same arguments.
 
     - ``products.parquet``: the dirty catalogue, as a shop would hand it over; the schema's
-      columns and ``image`` (JPEG bytes), rows in no order.
+      columns, ``image`` (JPEG bytes) and ``image_large`` (the same photo of 240 × 320 pixels;
+      None where ``image`` is damaged), rows in no order.
     - ``truth.parquet``: the same rows with the clean values, and ``said`` (attributes the title
       names), ``twin_of`` (id, or ""), ``dirt`` (what was done, comma between: "missing:colour",
       "case:title", "html:description", "wrong:colour", "duplicate_title", "twin_photo",
@@ -53,13 +56,22 @@ def draw_shop(folder: str | Path, n_products: int = 3000, seed: int = 0) -> None
     truth = sample_truth(n_products, seed)
     records = truth.to_dict("records")
     place = {record["id"]: i for i, record in enumerate(records)}
-    bar = tqdm(records, "drawing the demo shop", unit=" photos", mininterval=0.5, file=sys.stdout)
-    photos = [
-        draw_photo(record, seed, place.get(record["twin_of"], i)) for i, record in enumerate(bar)
-    ]
+
+    def draw(what, scale=1):
+        bar = tqdm(records, f"drawing {what}", unit=" photos", mininterval=0.5, file=sys.stdout)
+        for i, record in enumerate(bar):
+            yield draw_photo(record, seed, place.get(record["twin_of"], i), scale)
+
+    photos = list(draw("the demo shop"))
     rng = np.random.default_rng([seed, n_products, 5])
     table, dirt = soil(truth, rng)
     table["image"] = soil_photos(photos, truth, dirt, rng)
+    table["image_large"] = [
+        None if "corrupt_photo" in done else soil_large(photo, image)
+        for photo, image, done in zip(
+            draw("its large photos", LARGE), table["image"], dirt, strict=True
+        )
+    ]
     truth["dirt"] = [",".join(names) for names in dirt]
     corrupt = truth["id"][truth["dirt"].str.contains("corrupt_photo")]
     queries = draw_queries(truth, corrupt, seed)
@@ -78,5 +90,5 @@ def draw_shop(folder: str | Path, n_products: int = 3000, seed: int = 0) -> None
     except OSError as error:
         raise TutorialError(
             f"cannot write the demo shop into {folder}: {error}; "
-            "set MMTUTORIAL_CACHE to a folder that is writable and has 20 MB free"
+            "set MMTUTORIAL_CACHE to a folder that is writable and has 150 MB free"
         ) from error

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from mmtutorial.catalogue.reading import HEIGHT, WIDTH
 
-FINE = 3  # drawn this many times larger, then averaged down, so that edges are smooth
+FINE = 3  # a photo is drawn so many times larger, then averaged down: so edges are smooth
 Point = tuple[float, float]  # x and y in pixels of the photo
 Colour = tuple[int, int, int]  # RGB
 
@@ -55,15 +55,16 @@ def _mix(first, second, share):
 class Pen:
     """Draws one product on a transparent sheet, in photo coordinates (60 wide, 80 high).
 
-    ``cloth`` is an RGB image of the whole sheet from which shapes are cut; ``ink`` its main
+    ``cloth`` is an RGBA image of the whole sheet from which shapes are cut; ``ink`` its main
     colour; ``waist`` how far tops are taken in; ``angle`` (radians), ``size`` and ``shift``
-    (pixels) move all that is drawn.
+    (pixels) move all that is drawn. The sheet has ``fine`` times the pixels of a photo, each way.
     """
 
-    def __init__(self, cloth, ink, waist=0.0, angle=0.0, size=1.0, shift=(0.0, 0.0)):
-        self.sheet = Image.new("RGBA", (WIDTH * FINE, HEIGHT * FINE))
+    def __init__(self, cloth, ink, waist=0.0, angle=0.0, size=1.0, shift=(0.0, 0.0), fine=FINE):
+        self.fine = fine
+        self.sheet = Image.new("RGBA", (WIDTH * fine, HEIGHT * fine))
         self.canvas = ImageDraw.Draw(self.sheet)
-        self.cloth, self.ink, self.waist, self.size = cloth.convert("RGBA"), ink, waist, size
+        self.cloth, self.ink, self.waist, self.size = cloth, ink, waist, size
         dark = sum(ink) < 190
         self.seam = _mix(ink, (255, 255, 255) if dark else (0, 0, 0), 0.30 if dark else 0.38)
         self.deep = _mix(ink, (0, 0, 0), 0.55)
@@ -76,8 +77,8 @@ class Pen:
         cos, sin, x0, y0 = self.turn
         return [
             (
-                FINE * (x0 + cos * (x - 30) - sin * (y - 40)),
-                FINE * (y0 + sin * (x - 30) + cos * (y - 40)),
+                self.fine * (x0 + cos * (x - 30) - sin * (y - 40)),
+                self.fine * (y0 + sin * (x - 30) + cos * (y - 40)),
             )
             for x, y in points
         ]
@@ -87,12 +88,13 @@ class Pen:
         outline = self.move(_soften(points, soft))
         mask = Image.new("L", self.sheet.size)
         ImageDraw.Draw(mask).polygon(outline, fill=255)
-        cloth = self.cloth
-        if shade != 1:  # the three colours, not the transparency
-            cloth = cloth.point([int(v * shade) for v in range(256)] * 3 + list(range(256)))
-        self.sheet.paste(cloth, mask=mask)
+        if box := mask.getbbox():  # to copy no more than is cut
+            cloth = self.cloth.crop(box)
+            if shade != 1:  # the three colours, not the transparency
+                cloth = cloth.point([int(v * shade) for v in range(256)] * 3 + list(range(256)))
+            self.sheet.paste(cloth, box, mask.crop(box))
         if edge:
-            self.canvas.line([*outline, outline[0]], fill=self.seam, width=2)
+            self.canvas.line([*outline, outline[0]], fill=self.seam, width=2 * self.fine // FINE)
 
     def fill(self, points: list[Point], colour: Colour, soft: int = 0):
         """A piece in one colour: a sole, a buckle, a lens."""
@@ -104,7 +106,7 @@ class Pen:
 
     def line(self, points: list[Point], colour: Colour | None = None, width: float = 0.8):
         """A seam (in the seam's colour), a strap or a lace; ``width`` in photo pixels."""
-        width = max(1, round(width * FINE * self.size))
+        width = max(1, round(width * self.fine * self.size))
         self.canvas.line(
             self.move(points), fill=(*(colour or self.seam), 255), width=width, joint="curve"
         )

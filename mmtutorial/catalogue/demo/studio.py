@@ -18,9 +18,10 @@ _ROOM = 64  # pixels by which a pattern is larger than the sheet, so that it can
 
 
 @functools.cache
-def _figure(pattern, grain, tilt):
+def _figure(pattern, grain, tilt, fine):
     """Where ``pattern`` shows its second colour, as an "L" image of 0 to 255."""
-    y, x = np.mgrid[0 : HEIGHT * FINE + _ROOM, 0 : WIDTH * FINE + _ROOM].astype(np.float32) / FINE
+    room = _ROOM * fine // FINE
+    y, x = np.mgrid[0 : HEIGHT * fine + room, 0 : WIDTH * fine + room].astype(np.float32) / fine
     x, y = x * math.cos(tilt) + y * math.sin(tilt), y * math.cos(tilt) - x * math.sin(tilt)
     if pattern == "Striped":
         cover = 255 * (y % grain < 0.39 * grain)
@@ -41,16 +42,16 @@ def _figure(pattern, grain, tilt):
     return Image.fromarray(cover.astype(np.uint8))
 
 
-def _weave(pattern, ink, second, grain, rng):
-    """The cloth of a product: an RGB image of the sheet, ``ink`` with ``pattern`` in ``second``."""
-    size = (WIDTH * FINE, HEIGHT * FINE)
-    ground = Image.new("RGB", size, ink)
-    left, top = rng.integers(_ROOM, size=2).tolist()
+def _weave(pattern, ink, second, grain, fine, rng):
+    """The cloth of a product: an RGBA sheet, ``ink`` with ``pattern`` in ``second``."""
+    size = (WIDTH * fine, HEIGHT * fine)
+    ground = Image.new("RGBA", size, ink)
+    left, top = (rng.integers(_ROOM, size=2) * fine // FINE).tolist()
     tilt = (-0.09, -0.03, 0.03, 0.09)[rng.integers(4)]
     if pattern == "Solid":
         return ground
-    cover = _figure(pattern, grain, tilt).crop((left, top, left + size[0], top + size[1]))
-    return Image.composite(Image.new("RGB", size, second), ground, cover)
+    cover = _figure(pattern, grain, tilt, fine).crop((left, top, left + size[0], top + size[1]))
+    return Image.composite(Image.new("RGBA", size, second), ground, cover)
 
 
 def _mark_shape(shape):
@@ -98,20 +99,22 @@ def _stamp(pen, brand, place):
         pen.fill([(x + 0.76 * radius * u, y + 0.76 * radius * v) for u, v in outline], colour)
 
 
-def draw_photo(product: Mapping, seed: int, i: int) -> np.ndarray:
-    """The studio photo of product ``i``: ``(80, 60, 3) uint8``.
+def draw_photo(product: Mapping, seed: int, i: int, scale: int = 1) -> np.ndarray:
+    """The studio photo of product ``i``: ``(80 * scale, 60 * scale, 3) uint8``.
 
+    At every scale it is the same product in the same light; only the grain of the film is finer.
     ``product`` maps ``article_type``, ``colour``, ``pattern``, ``brand`` and ``gender`` to clean
     values. Nothing else is looked at: usage and season leave no trace in the pixels.
     """
     rng = np.random.default_rng([seed, i, 1])
+    fine = FINE if scale == 1 else 2 * scale
     article = ARTICLES[product["article_type"]]
     _, pure, _, partners = COLOURS[product["colour"]]
     child = product["gender"] in ("Boys", "Girls")
     second = partners[rng.integers(12) % len(partners)]
     red, green, blue = (int(np.clip(value + rng.normal(0, 4), 0, 255)) for value in pure)
     ink = red, green, blue
-    cloth = _weave(product["pattern"], ink, second, article.grain, rng)
+    cloth = _weave(product["pattern"], ink, second, article.grain, fine, rng)
     pen = Pen(
         cloth,
         ink,
@@ -119,31 +122,42 @@ def draw_photo(product: Mapping, seed: int, i: int) -> np.ndarray:
         angle=math.radians(rng.normal(0, 2.2)),
         size=(0.78 if child else 0.97) * rng.uniform(0.95, 1.04),
         shift=(rng.normal(0, 1.0), rng.normal(0, 1.3)),
+        fine=fine,
     )
     article.draw(pen)
     _stamp(pen, product["brand"], article.mark)
-    return _shoot(pen.sheet, rng)
+    return _shoot(pen.sheet.reduce(fine // scale), rng, scale)
 
 
-def _shoot(sheet, rng):
-    """Light, shadow and camera: the drawn RGBA sheet on a studio background, as uint8 RGB."""
-    item = sheet.reduce(FINE)
-    cover = item.getchannel("A")
-    thick = np.asarray(cover.filter(ImageFilter.GaussianBlur(1.6)), np.float32) / 255
-    fallen = Image.new("L", cover.size)
-    fallen.paste(cover, (round(rng.uniform(1, 3)), round(rng.uniform(2, 4))))
+def _shoot(item, rng, scale):
+    """Light, shadow and camera: the drawn RGBA product on a studio background, as uint8 RGB."""
+    *colours, cover = (np.asarray(band, np.float32) for band in item.split())
+    # Light and shadow are soft: 60 × 80 numbers say all of them, at every scale.
+    shape = item.getchannel("A").reduce(scale)
+    thick = np.asarray(shape.filter(ImageFilter.GaussianBlur(1.6)), np.float32) / 255
+    fallen = Image.new("L", shape.size)
+    fallen.paste(shape, (round(rng.uniform(1, 3)), round(rng.uniform(2, 4))))
     shadow = np.asarray(fallen.filter(ImageFilter.GaussianBlur(2.6)), np.float32) / 255
     glow = 1 - 0.5 * (_ACROSS - rng.uniform(-0.4, 0.4)) ** 2 - 0.5 * (_DOWN + 0.3) ** 2
     floor = rng.normal(241, 3) + rng.normal(0, 1, 3).astype(np.float32)
-    background = floor + 8 * glow[..., None] - 62 * shadow[..., None]
     folds = Image.fromarray(rng.normal(0, 1, (6, 5)).astype(np.float32))
     folds = np.asarray(folds.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
     light = 0.74 + 0.27 * thick - 0.035 * (_ACROSS + _DOWN) + 0.028 * folds
-    alpha = np.asarray(cover, np.float32)[..., None] / 255
-    colours = np.asarray(item.convert("RGB"), np.float32) * light[..., None]
-    grain = 2.2 * rng.standard_normal((HEIGHT, WIDTH, 1), dtype=np.float32)
-    photo = alpha * colours + (1 - alpha) * background + grain
-    return np.clip(photo, 0, 255).astype(np.uint8)
+    light, glow, shadow = (_enlarge(field, item.size) for field in (light, glow, shadow))
+    alpha = cover / 255
+    # Last of all draws: a larger photo takes more numbers.
+    grain = 2.2 * rng.standard_normal(alpha.shape, dtype=np.float32)
+    photo = np.empty((*alpha.shape, 3), np.uint8)
+    for k in range(3):
+        background = floor[k] + 8 * glow - 62 * shadow
+        band = alpha * (colours[k] * light) + (1 - alpha) * background + grain
+        photo[..., k] = np.clip(band, 0, 255)
+    return photo
+
+
+def _enlarge(field, size):
+    """A float32 array at the ``size`` (width, height) of a photo."""
+    return np.asarray(Image.fromarray(field).resize(size, Image.Resampling.BICUBIC))
 
 
 def jpeg(photo: np.ndarray, quality: int = 88) -> bytes:
