@@ -285,27 +285,47 @@ def test_a_word_that_the_model_lacks_is_answered_by_titles(front):
     ("request_", "key"),
     [
         (Request("x" * 5000), "too long"),
-        (Request("qwertz"), "no word"),
-        (Request("gren"), "no word, close"),
-        (Request("<script>alert(1)</script>"), "no word"),
-        (Request("<red"), None),
-        (Request("😀🏳️‍🌈"), "no word"),
-        (Request("\0\0"), None),
-        (Request("red\0\x1btee"), None),
-        (Request("' OR 1=1 --"), "no word"),
-        (Request("\ud800"), None),
         (Request(like="nothing"), "no product"),
         (Request(like="\0"), "no product"),
     ],
 )
-def test_whatever_is_typed_gives_products_or_a_sentence(front, request_, key):
-    if key is None:
-        assert front.search(request_)["products"]
-    else:
-        with pytest.raises(Said) as fault:
-            front.search(request_)
-        assert fault.value.key == key
-    front.suggest(request_.words)
+def test_what_cannot_be_asked_is_said(front, request_, key):
+    with pytest.raises(Said) as fault:
+        front.search(request_)
+    assert fault.value.key == key
+
+
+@pytest.mark.parametrize("words", ["<red", "\0\0", "red\0\x1btee", "\ud800"])
+def test_hostile_text_finds_what_its_words_find(front, words):
+    assert front.search(Request(words))["products"]
+
+
+@pytest.mark.parametrize(
+    ("words", "unknown"),
+    [
+        ("qwertz", {"qwertz": ""}),
+        ("gren", {"gren": "green"}),
+        ("<script>alert(1)</script>", {"alert": "", "1": ""}),
+        ("😀🏳️‍🌈", {}),
+        ("' OR 1=1 --", None),
+    ],
+)
+def test_words_that_the_shop_does_not_know_find_nothing_and_are_named(front, words, unknown):
+    request = Request(words, filters={"colour": ["red"]}, sort="price", rank=("bm25",))
+    for answer in (front.search(Request(words)), front.search(request)):
+        assert (answer["count"], answer["fit"], answer["pages"]) == (0, 0, 1)
+        assert answer["products"] == []
+        said = {each["word"]: each["close"] for each in answer["unknown"]}
+        assert unknown is None or said == unknown
+    assert front.product(front.table["id"][0], Request(words))["why"] is None
+    front.suggest(words)
+
+
+def test_beside_a_photo_unknown_words_do_not_count(front):
+    photo = front.shop.catalogue.photos[0]
+    alone, with_words = (ask(front, words, photo=photo) for words in ("", "qwertz"))
+    assert ids(alone) == ids(with_words)
+    assert with_words["unknown"] == [{"word": "qwertz", "close": ""}]
 
 
 @pytest.mark.parametrize(
