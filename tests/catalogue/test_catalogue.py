@@ -228,7 +228,7 @@ def test_the_demo_shop_is_there_with_its_truth(tmp_path, monkeypatch):
     assert catalogue.queries and (catalogue.table["title_zh"] != "").all()
     assert not catalogue.notes
     sizes = [catalogue.thumbnail_size(row) for row in range(len(catalogue))]
-    assert set(sizes) <= {(240, 320), (240, 288)} and (240, 320) in sizes
+    assert set(sizes) <= {(180, 240), (180, 216)} and (180, 240) in sizes
 
 
 def test_the_demo_shop_is_drawn_anew_when_code_beside_it_changes(tmp_path, monkeypatch):

@@ -30,14 +30,14 @@ from mmtutorial.catalogue.demo.records import sample_truth
 from mmtutorial.catalogue.demo.studio import draw_photo
 from mmtutorial.files import replacing
 
-LARGE = 4  # the large photos are 240 × 320 pixels, so many times the small ones
+LARGE = 3  # the large photos are 180 × 240 pixels, so many times the small ones
 
 
 def draw_shop(folder: str | Path, n_products: int = 3000, seed: int = 0) -> None:
     """Draw the demo shop into ``folder``: the same files, byte for byte, for the same arguments.
 
     - ``products.parquet``: the dirty catalogue, as a shop would hand it over; the schema's
-      columns, ``image`` (JPEG bytes) and ``image_large`` (the same photo of 240 × 320 pixels;
+      columns, ``image`` (JPEG bytes) and ``image_large`` (the same photo of 180 × 240 pixels;
       None where ``image`` is damaged), rows in no order.
     - ``truth.parquet``: the same rows with the clean values, and ``said`` (attributes the title
       names), ``twin_of`` (id, or ""), ``dirt`` (what was done, comma between: "missing:colour",
@@ -45,7 +45,7 @@ def draw_shop(folder: str | Path, n_products: int = 3000, seed: int = 0) -> None
       "corrupt_photo", "grey_photo", "odd_size").
     - ``queries.json``: ``{query: {product id: 1}}``, drawn from the truth.
 
-    Takes about 4 ms a product. Raises ``TutorialError`` for a number of products below 1, a
+    Takes about 11 ms a product. Raises ``TutorialError`` for a number of products below 1, a
     negative seed, or a folder that cannot be written.
     """
     for name, value, low in (("n_products", n_products, 1), ("seed", seed, 0)):
@@ -90,5 +90,5 @@ def draw_shop(folder: str | Path, n_products: int = 3000, seed: int = 0) -> None
     except OSError as error:
         raise TutorialError(
             f"cannot write the demo shop into {folder}: {error}; "
-            "set MMTUTORIAL_CACHE to a folder that is writable and has 150 MB free"
+            "set MMTUTORIAL_CACHE to a folder that is writable and has 100 MB free"
         ) from error
