@@ -227,23 +227,39 @@ model_option = click.option(
     type=click.IntRange(1, 65535),
     default=8866,
     show_default=True,
-    help="Where to listen, on this machine only.",
+    help="Where to listen.",
 )
 @click.option(
-    "--visitors",
-    type=click.IntRange(min=1),
-    help="How many pages may be open at a time, each with a kernel of most of a gigabyte. By "
-    "default as many as fit into half of the free memory.",
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="On which of this machine's addresses to listen. Another one than the default lets other "
+    "machines in, without a password and without encryption.",
+)
+@click.option(
+    "--allow-origin",
+    metavar="URL",
+    multiple=True,
+    help="The address that visitors from other machines type, as http://shop.example:8866. May be "
+    "repeated.",
 )
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
-def app(dataset, model, port, visitors, no_browser):
+def app(dataset, model, port, host, allow_origin, no_browser):
     """Open a shop page that searches by words and photo.
 
     Trains the model of lesson 00 first, unless it is there already. Ctrl-C ends it.
     """
-    from mmtutorial.shop import serve
+    from mmtutorial.shop import service
 
-    serve.serve(dataset, port=port, browser=not no_browser, model=model, visitors=visitors)
+    service.serve(
+        dataset,
+        port=port,
+        browser=not no_browser,
+        model=model,
+        host=host,
+        allow_origin=allow_origin,
+    )
 
 
 @main.command()

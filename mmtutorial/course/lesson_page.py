@@ -17,6 +17,7 @@ LINKS = re.compile(f"{START}.*?{END}", flags=re.DOTALL)
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", flags=re.MULTILINE)
 LESSON_FILE = re.compile(r"(?:\./)?(\d\d_\w+)\.ipynb")
 PICTURES = ("image/png", "image/jpeg")
+FRAME = re.compile(r'<iframe [^>]*src="http://127\.0\.0\.1:[^>]*></iframe>')  # its kernel has ended
 
 
 def save_figures(notebook, folder: Path) -> list[dict]:
@@ -119,7 +120,7 @@ def _output(output, render, figures) -> dict:
     if "application/vnd.jupyter.widget-view+json" in data:
         return {"kind": "widget", "html": ""}
     if "text/html" in data:
-        return {"kind": "rich", "html": data["text/html"]}
+        return {"kind": "rich", "html": FRAME.sub("", data["text/html"])}
     if "text/markdown" in data:
         return {"kind": "prose", "html": render(data["text/markdown"])}
     if "image/svg+xml" in data:

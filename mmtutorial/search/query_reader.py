@@ -27,15 +27,24 @@ def associated_terms(
     n(l, r) / √(n(l) · n(r)) (Ochiai 1957: the cosine of their columns), n counting products; kept
     if it is above 0.3, at least ``sure`` of the products with l have it, and ``least`` do.
     """
+    return _partners(_counted(left), _counted(right), sure, least)
+
+
+def _counted(terms):
+    """Which products have which term, ``(n_products, n_terms)`` sparse, and the terms."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    counted = []
-    for terms in (left, right):
-        counter = CountVectorizer(analyzer=lambda one: one, binary=True)
-        if not any(terms):
-            return {}
-        counted.append((counter.fit_transform(terms), counter.get_feature_names_out()))
-    (a, names), (b, others) = counted
+    if not any(terms):
+        return None, []
+    counter = CountVectorizer(analyzer=lambda one: one, binary=True)
+    return counter.fit_transform(terms), counter.get_feature_names_out()
+
+
+def _partners(left, right, sure, least=3):
+    """``associated_terms`` of what was ``_counted``."""
+    (a, names), (b, others) = left, right
+    if a is None or b is None:
+        return {}
     both = (a.T @ b).tocoo()  # (n_left, n_right): how many products have both
     n_a, n_b = np.asarray(a.sum(axis=0)).ravel(), np.asarray(b.sum(axis=0)).ravel()
     likeness = both.data / np.sqrt(n_a[both.row] * n_b[both.col])
@@ -65,14 +74,15 @@ class QueryReader:
         for column in columns:
             for value in table[column][table[column] != ""].value_counts().index:
                 self.values.setdefault(joined(words(value)), (column, value))
+        counted = _counted(titles)
         for column in columns:
             values = [[value] if value else [] for value in table[column]]
-            for word, value in associated_terms(titles, values, sure=0.8).items():
+            for word, value in _partners(counted, _counted(values), sure=0.8).items():
                 self.values.setdefault(joined(words(word)), (column, value))
         self.english = {}
         if "title_zh" in table and (table["title_zh"] != "").any():
             chinese = [chinese_words(title) for title in table["title_zh"]]
-            self.english = associated_terms(chinese, titles, sure=0.3)
+            self.english = _partners(_counted(chinese), counted, sure=0.3)
 
     def attributes(self, query: str) -> list[tuple[str, str]]:
         """The attribute values that a query names: ``[(column, value), …]`` in their order."""

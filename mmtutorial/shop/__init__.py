@@ -1,5 +1,6 @@
 """The shop page (lesson 24).
 
-Read in this order: ``page`` (the widgets), ``cards``, ``language``, ``uploads``, ``serve`` (the
-page behind Voila), ``visitors`` (who is let in).
+Read in this order: ``opening`` (a catalogue and a model become a search), ``shopfront`` (what the
+page answers), ``service`` (the same over HTTP), ``door`` (who is let in), ``page`` (the page in a
+notebook cell), ``language``, ``uploads``, ``terminal``.
 """

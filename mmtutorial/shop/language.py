@@ -149,6 +149,7 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
         "The shop cannot be reached. Check the connection, then try again.",
         "无法连接商店。请检查网络，然后重试。",
     ),
+    # What the server says (door.py, service.py).
     "busy": (
         "The shop is busy. The page asks again in {seconds} s.",
         "商店繁忙，{seconds} 秒后自动重试。",
@@ -176,6 +177,28 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     "category": ("Category", "类别"),
     "subcategory": ("Subcategory", "子类别"),
     "year": ("Year", "年份"),
+    "opening": (
+        "The shop is being opened. The page comes as soon as it is ready.",
+        "商店正在打开，准备好后页面会自动出现。",
+    ),
+    "often": (
+        "These are very many requests from one address: wait a few seconds.",
+        "来自同一地址的请求太多：请稍等几秒。",
+    ),
+    "other name": (
+        "The shop does not go by the name {host}: open it at {address}.",
+        "商店的地址不是 {host}：请打开 {address}。",
+    ),
+    "nowhere": ("There is nothing at this address.", "这个地址没有内容。"),
+    "odd address": ("This address cannot be read.", "无法读取这个地址。"),
+    "odd": (
+        "The shop cannot do anything with this value of “{name}”.",
+        "商店无法处理“{name}”的这个值。",
+    ),
+    "photo gone": (
+        "This photo is not kept any more. Add it again.",
+        "这张照片已不再保留，请重新添加。",
+    ),
 }
 ENGLISH, CHINESE = 0, 1
 

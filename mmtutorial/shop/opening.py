@@ -4,15 +4,19 @@ What is slow (training, embedding all products) is done once and kept in the cac
 it and returns a folder, ``load`` reads that folder; ``open_shop`` is one after the other.
 """
 
+import copy
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from mmtutorial import TutorialError
+from mmtutorial.catalogue import attribute_reader, cleaning, groups
 from mmtutorial.catalogue.catalogue import Catalogue, load_catalogue
 from mmtutorial.catalogue.queries import split_queries
 from mmtutorial.catalogue.reading import build_once
-from mmtutorial.files import DamagedFile, checkpoint_key
-from mmtutorial.paths import cache_home
+from mmtutorial.files import DamagedFile, checkpoint_key, intact
+from mmtutorial.paths import ROOT, cache_home
 
 # The model of lesson 00 in the quick profile: whoever ran the lesson does not wait again.
 MODEL = {
@@ -31,6 +35,7 @@ MODEL_OF = {"fashion": {"epochs": 4, "batch_size": 256}}  # dataset → what dif
 SCORERS = ("vectors", "bm25", "attributes")
 WEIGHTS = (0.2, 0.2, 0.6)
 RANKING = {"scorers": SCORERS, "weights": WEIGHTS}  # of ProductSearch
+TABLE = "table.parquet"  # in the search's folder: the cleaned table, seconds for 43,000 products
 
 
 def open_shop(dataset="demo", model=None):
@@ -44,20 +49,50 @@ def open_shop(dataset="demo", model=None):
 
 def build(dataset, model=None) -> Path:
     """Make the search for a catalogue, or find it in the cache: its folder, for ``load``."""
-    from mmtutorial.search import product_search, relevance, scorers
-
-    catalogue = load_catalogue(dataset).cleaned()
-    retriever = _retriever(catalogue, dataset, model)
-    columns = catalogue.table[["id", "title", "photo_hash"]]
-    data = [json.dumps(columns.to_numpy().tolist()), *retriever.model.get_weights()]
-    key = checkpoint_key(2, [], data, code=[product_search, relevance, scorers])
 
     def make(folder):
-        search = product_search.ProductSearch(retriever, catalogue, **RANKING)
+        from mmtutorial.search.product_search import ProductSearch
+
+        catalogue = load_catalogue(dataset).cleaned()
+        search = ProductSearch(_retriever(catalogue, dataset, model), catalogue, **RANKING)
         search.save(folder)
         fit_relevance(search, model).save(folder)
+        catalogue.table.to_parquet(folder / TABLE)
 
-    return build_once(cache_home() / "searches" / f"{catalogue.name}-{key}", make)
+    return build_once(home(dataset, model), make)
+
+
+def home(dataset, model=None) -> Path:
+    """The folder that ``build`` makes. To look it up, nothing is cleaned, loaded or embedded.
+
+    Its name is made of all that shapes a search: the catalogue as it was read, the code that
+    cleans and embeds it, and the model's files, or the settings and the code that it is trained
+    with.
+    """
+    import keras
+
+    from mmtutorial.encoders import images, text, tokenisers
+    from mmtutorial.matching import contrastive, retriever, training
+    from mmtutorial.search import product_search, relevance, scorers
+
+    catalogue = load_catalogue(dataset)
+    rows = pd.util.hash_pandas_object(catalogue.table, index=False)
+    data = [json.dumps(catalogue.queries), rows.to_numpy()]
+    settings, code = [], [cleaning, attribute_reader, product_search, relevance, scorers]
+    if model is None:
+        settings = [MODEL | MODEL_OF.get(dataset, {}), keras.backend.backend()]
+        code += [groups, images, text, tokenisers, contrastive, training, retriever]
+    else:
+        data += [file.read_bytes() for file in _files(model)]
+    return cache_home() / "searches" / f"{catalogue.name}-{checkpoint_key(3, settings, data, code)}"
+
+
+def _files(model):
+    """The files of a model that ``retriever.load`` knows; none of another, which that refuses."""
+    for folder in (ROOT / "models" / model, Path(model)):
+        if (folder / "config.json").exists():
+            return sorted(file for file in folder.iterdir() if file.is_file())
+    return []
 
 
 def fit_relevance(search, model=None):
@@ -94,10 +129,16 @@ def load(dataset, home):
     from mmtutorial.search.product_search import ProductSearch
     from mmtutorial.search.relevance import Relevance
 
+    remedy = f"remove the folder {home} and start again"
     try:
-        catalogue = load_catalogue(dataset).cleaned()
+        catalogue = copy.copy(load_catalogue(dataset))
+        with intact(Path(home) / TABLE, "build the search again"):
+            table = pd.read_parquet(Path(home) / TABLE)
+            if not table["id"].equals(catalogue.table["id"]):
+                raise ValueError("it holds other products than the catalogue")
+        catalogue.table = table
         search = ProductSearch.load(home, catalogue, **RANKING)
         search.relevance = Relevance.load(home)
         return search
     except DamagedFile as fault:
-        raise TutorialError(f"remove the folder {home} and start again: {fault}") from fault
+        raise TutorialError(f"{remedy}: {fault}") from fault
