@@ -82,8 +82,13 @@ function moved(places) {
     el("span", { class: "unseen" }, says(key, { places: Math.abs(places) })));
 }
 
-// The shape of the mats of a list: that of most of its photos, between 3:4 and a square.
+const SMALL_PHOTO = 80; // pixels
+
+// The shape of the mats of a list: that of most of its photos, between 3:4 and a square. Where all
+// photos are small, so are the cards: a photo is shown at twice its pixels at most.
 export function shape(container, products) {
+  const widest = Math.max(...products.map(({ photo }) => photo.width));
+  container.classList.toggle("small-photos", widest <= SMALL_PHOTO);
   const ratios = products.map(({ photo }) => photo.width / photo.height).sort((a, b) => a - b);
   const middle = ratios[Math.floor(ratios.length / 2)] ?? 0.75;
   container.style.setProperty("--ratio", Math.min(1, Math.max(0.75, middle)).toFixed(3));

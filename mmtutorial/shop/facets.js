@@ -14,7 +14,7 @@ export function makeFacets(container, go) {
     const nodes = facets.map((facet, n) => {
       if (!made.has(facet.column)) {
         const make = facet.kind === "range" ? rangeFacet : valuesFacet;
-        made.set(facet.column, make(facet.column, go, n < OPEN));
+        made.set(facet.column, make(facet.column, go, n < OPEN || facet.kind === "range"));
       }
       const { node, update } = made.get(facet.column);
       update(facet, state);
