@@ -106,10 +106,6 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
         "page again.",
         "没有回应：页面闲置太久，或商店已关闭。请重新加载页面。",
     ),
-    "full": (
-        "The shop is full: every place for a visitor is taken. Try again in a minute.",
-        "商店已满，请一分钟后再试。",
-    ),
     "foreign": (
         "Another site's page asked for the shop. The shop opens only when you ask for it yourself.",
         "这个请求来自其他网站的页面。请您自己打开商店。",
