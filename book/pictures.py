@@ -71,11 +71,11 @@ def shop_page(name):
                 )
                 page = browser.new_page(viewport={"width": 1280, "height": 860})
                 page.goto(address)
-                page.wait_for_selector(".shop .card img", timeout=120_000)
-                page.fill(".shop .bar input", QUERY)
+                page.wait_for_selector("#grid img", timeout=120_000)
+                page.fill("#words", QUERY)
                 page.keyboard.press("Enter")
                 page.wait_for_function(
-                    "query => document.querySelector('.shop h2').innerText.includes(query)",
+                    "query => document.querySelector('#heading').innerText.includes(query)",
                     arg=QUERY,
                 )
                 page.wait_for_timeout(1500)

@@ -81,10 +81,6 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
         "another one",
         "“{name}”展开后超过 {most} 百万像素：请缩小它，或换一张",
     ),
-    "full": (
-        "The shop is full: every place for a visitor is taken. Try again in a minute.",
-        "商店已满，请一分钟后再试。",
-    ),
     "foreign": (
         "Another site's page asked for the shop. The shop opens only when you ask for it yourself.",
         "这个请求来自其他网站的页面。请您自己打开商店。",

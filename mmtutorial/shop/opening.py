@@ -77,10 +77,11 @@ def home(dataset, model=None) -> Path:
 
     catalogue = load_catalogue(dataset)
     rows = pd.util.hash_pandas_object(catalogue.table, index=False)
-    data = [json.dumps(catalogue.queries), rows.to_numpy()]
-    settings, code = [], [cleaning, attribute_reader, product_search, relevance, scorers]
+    data: list = [json.dumps(catalogue.queries), rows.to_numpy()]
+    settings: list = [RANKING]
+    code = [cleaning, attribute_reader, product_search, relevance, scorers]
     if model is None:
-        settings = [MODEL | MODEL_OF.get(dataset, {}), keras.backend.backend()]
+        settings += [MODEL | MODEL_OF.get(dataset, {}), keras.backend.backend()]
         code += [groups, images, text, tokenisers, contrastive, training, retriever]
     else:
         data += [file.read_bytes() for file in _files(model)]

@@ -121,7 +121,8 @@ class Photos:
     """The photos that visitors added, decoded: the ``most`` that were used last."""
 
     def __init__(self, most: int = KEPT):
-        self.most, self.kept = most, OrderedDict()  # token → (80, 60, 3) uint8
+        self.most = most
+        self.kept: OrderedDict[str, np.ndarray] = OrderedDict()  # token → (80, 60, 3) uint8
         self.secret = secrets.token_bytes(16)  # so that nobody can ask whether a photo is here
 
     def read(self, content: bytes, name: str) -> tuple[str, np.ndarray]:
