@@ -50,14 +50,6 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
         "No product passes these filters: clear one of them.",
         "没有符合筛选条件的商品：请清除一个条件。",
     ),
-    "no word": (
-        "No title has a word of “{text}”: try other words.",
-        "没有标题含有“{text}”中的词：请换别的词。",
-    ),
-    "no word, close": (
-        "No title has a word of “{text}”: did you mean {close}?",
-        "没有标题含有“{text}”中的词：您是不是要找 {close}？",
-    ),
     "none known": ("No product has these words. Try others.", "没有商品含有这些词，请换别的词。"),
     "unknown": ("No product has the word “{word}”.", "没有商品含有“{word}”一词。"),
     "too long": (
