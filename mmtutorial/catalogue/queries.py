@@ -39,7 +39,7 @@ class Exam(NamedTuple):
 
 
 def make_exam(
-    catalogue: "Catalogue", parts: "Split", n: int = 400, least: int = 20, seed: int = 0
+    catalogue: "Catalogue", parts: "Split", n: int = 400, min_queries: int = 20, seed: int = 0
 ) -> Exam:
     """The exam of ``catalogue``, split into ``parts``: see ``Catalogue.exam``."""
     titles = set(catalogue.table["title"].map(normalise_title))
@@ -53,7 +53,7 @@ def make_exam(
         return Exam(own, "the catalogue's own queries", False)
     composed = _composed(catalogue, parts, n, seed)
     composed = {query: answers for query, answers in composed.items() if not copied(query)}
-    if len(composed) >= least:
+    if len(composed) >= min_queries:
         chosen = dict(list(composed.items())[:n])
         return Exam(chosen, "queries composed from test products' attributes", False)
     if judged:
@@ -146,8 +146,8 @@ def attribute_queries(
     rng, kind = np.random.default_rng(seed), kind_column(table)
     values = table[list(ASKED)].to_numpy()
     kinds = table[kind].to_numpy()
-    least = min(2, (values != "").any(axis=0).sum())
-    able = (values != "").sum(axis=1) >= max(1, least)
+    min_known = min(2, (values != "").any(axis=0).sum())
+    able = (values != "").sum(axis=1) >= max(1, min_known)
     able = np.flatnonzero(table[kind].isin(spoken) & able)
     if not len(able):
         raise TutorialError(
@@ -209,12 +209,12 @@ def held_out_queries(
     spoken: Mapping[str, list[str]],
     facts: pd.DataFrame,
     seed: int = 0,
-    least: int = 20,
+    min_queries: int = 20,
 ) -> tuple[AttributeQueries, np.ndarray]:
     """Queries for a model that has seen all products but those of ``part``; with their grades.
 
     ``training_queries`` that one to ten products of ``facts`` answer fully, all of them in the
-    catalogue ``part``; if those are fewer than ``least``, ``title_halves`` of the same kind.
+    catalogue ``part``; if those are fewer than ``min_queries``, ``title_halves`` of the same kind.
     ``facts`` is a table of all products, ``part``'s among them.
 
     Returns ``AttributeQueries`` and grades, ``(n_queries, len(facts)) int8``, as from
@@ -222,13 +222,13 @@ def held_out_queries(
     """
     made = training_queries(part.table, n, spoken, seed)
     found = _answered_by(part, made, facts)
-    if len(found[0].texts) >= least:
+    if len(found[0].texts) >= min_queries:
         return found
     return _answered_by(part, title_halves(part.table, n, seed), facts)
 
 
-def spoken_types(table: pd.DataFrame, least: float = 0.15) -> dict[str, list[str]]:
-    """What titles call each type: the words in which at least that share of its titles ends.
+def spoken_types(table: pd.DataFrame, min_share: float = 0.15) -> dict[str, list[str]]:
+    """What titles call each type: the words in which at least ``min_share`` of its titles end.
 
     Returns ``{type: [word, …]}``, without the types whose titles end in no such word; where the
     ends of titles do not tell the types apart, each type's own name. The type stands in
@@ -239,7 +239,7 @@ def spoken_types(table: pd.DataFrame, least: float = 0.15) -> dict[str, list[str
     shares = last.groupby(table[kind]).value_counts(normalize=True)
     spoken = {}
     for (name, word), share in shares.items():
-        if name and share >= least:
+        if name and share >= min_share:
             spoken.setdefault(name, []).append(word)
     words = {word for of_type in spoken.values() for word in of_type}
     most_are_called = table[kind].isin(spoken).sum() >= (table[kind] != "").sum() / 2

@@ -128,25 +128,25 @@ class Results:
                 raise TutorialError(
                     f"the floor of {name!r} on {key!r} is {number:g}: zero would pass it; raise it"
                 )
-        least = floors.get(self.catalogue)
-        if least is None and floors and chance is not None and chance > 0:
-            least = 3 * chance if chance >= 1 else min(3 * chance, (1 + chance) / 2)
-        if least is not None and chance is not None and least <= chance:
+        lowest = floors.get(self.catalogue)
+        if lowest is None and floors and chance is not None and chance > 0:
+            lowest = 3 * chance if chance >= 1 else min(3 * chance, (1 + chance) / 2)
+        if lowest is not None and chance is not None and lowest <= chance:
             raise TutorialError(
-                f"the floor of {name!r} on {self.catalogue!r} is {least:g}, and chance gives "
+                f"the floor of {name!r} on {self.catalogue!r} is {lowest:g}, and chance gives "
                 f"{chance:g}: guessing would pass it; raise it"
             )
         if copied:
-            least = None
+            lowest = None
             protocol = "; ".join(filter(None, [str(protocol), COPIED]))
         self.claims.append(
             {
                 "name": name,
                 "value": value,
                 "chance": chance,
-                "floor": least,
-                "holds": holds(value, least),
-                "promised": least is not None and self.catalogue in floors,
+                "floor": lowest,
+                "holds": holds(value, lowest),
+                "promised": lowest is not None and self.catalogue in floors,
                 "protocol": str(protocol),
             }
         )

@@ -169,7 +169,7 @@ class WordsAndNgrams(Vocabulary):
 
 
 @lru_cache(maxsize=2**17)
-def ngrams(word: str, shortest: int = 3, longest: int = 5) -> tuple[str, ...]:
+def ngrams(word: str, min_n: int = 3, max_n: int = 5) -> tuple[str, ...]:
     """The character n-grams of one word, its ends marked.
 
     A tuple, shortest first; the whole word with both marks is left out, as the word stands in
@@ -181,7 +181,7 @@ def ngrams(word: str, shortest: int = 3, longest: int = 5) -> tuple[str, ...]:
     marked = f"<{word}>"
     return tuple(
         marked[start : start + n]
-        for n in range(shortest, min(longest, len(marked) - 1) + 1)
+        for n in range(min_n, min(max_n, len(marked) - 1) + 1)
         for start in range(len(marked) - n + 1)
     )
 

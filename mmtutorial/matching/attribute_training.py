@@ -68,7 +68,8 @@ def _train(train_part, validation_part, settings, home):
     everything = join(train_part, validation_part)
     batches = LabelledBatches(
         everything, retriever.tokeniser, retriever.labels, settings["batch_size"], steps,
-        settings["seed"], without=settings["without"], first=len(train_part), all_from=decay_from,
+        settings["seed"], without=settings["without"], n_first=len(train_part),
+        all_from_epoch=decay_from,
     )  # fmt: skip
     model = retriever.model
     model.compile(optimizer=_optimizer(settings), jit_compile=False)

@@ -13,11 +13,11 @@ def random_candidates(relevant, size, seed=0):
     Raises ``TutorialError`` where the relevants leave no place for others.
     """
     rng = np.random.default_rng(seed)
-    most = relevant.sum(axis=1).max()
-    if not most < size <= relevant.shape[1]:
+    max_relevant = relevant.sum(axis=1).max()
+    if not max_relevant < size <= relevant.shape[1]:
         raise TutorialError(
-            f"{size} candidates of {relevant.shape[1]} products, up to {most} of them relevant: "
-            "choose a number between, so that there are others to compare with"
+            f"{size} candidates of {relevant.shape[1]} products, up to {max_relevant} of them "
+            "relevant: choose a number between, so that there are others to compare with"
         )
     keys = (np.where(line, -1, rng.random(len(line))) for line in relevant)  # relevants first
     return np.stack([np.argsort(key, kind="stable")[:size] for key in keys])
@@ -53,15 +53,17 @@ class CandidateLists(Batches):
     """Batches of queries with their candidates, in another order every epoch.
 
     ``queries``: ``(n, dim)``; ``photos`` and ``titles``: ``(n_products, dim)``; ``rows``:
-    ``(n, candidates) int``, which products; ``grades``: ``(n, candidates)``; ``more``: further
-    inputs of that shape, by name. A batch is ``{"query", "photo", "title", …}`` and the grades.
-    Queries that fill no whole batch wait for the next epoch.
+    ``(n, candidates) int``, which products; ``grades``: ``(n, candidates)``; ``extra_inputs``:
+    further inputs of that shape, by name. A batch is ``{"query", "photo", "title", …}`` and the
+    grades. Queries that fill no whole batch wait for the next epoch.
     """
 
-    def __init__(self, queries, photos, titles, rows, grades, more=None, batch_size=64, seed=0):
+    def __init__(
+        self, queries, photos, titles, rows, grades, extra_inputs=None, batch_size=64, seed=0
+    ):
         self.photos, self.titles, self.candidates = photos, titles, rows
-        self.more, self.grades = more or {}, np.asarray(grades, dtype="float32")
-        x = {"query": queries, **self.more}
+        self.extra_inputs, self.grades = extra_inputs or {}, np.asarray(grades, dtype="float32")
+        x = {"query": queries, **self.extra_inputs}
         super().__init__(x, self.grades, min(batch_size, len(rows)), seed)
 
     def __getitem__(self, number):

@@ -95,10 +95,10 @@ def select_top(scores: np.ndarray, k: int, places: np.ndarray) -> tuple[np.ndarr
     """
     rows = np.empty((len(scores), k), dtype="int64")
     places = np.broadcast_to(places, scores.shape)
-    least = np.partition(scores, -k, axis=1)[:, -k]  # the k-th best score of each query
+    threshold = np.partition(scores, -k, axis=1)[:, -k]  # the k-th best score of each query
     for n, of_query in enumerate(scores):
         # All that tie with the k-th best stand for election, or the cut would pick at random.
-        candidates = np.flatnonzero(of_query >= least[n])
+        candidates = np.flatnonzero(of_query >= threshold[n])
         order = np.lexsort((places[n, candidates], -of_query[candidates]))[:k]
         rows[n] = candidates[order]
     return rows, np.take_along_axis(scores, rows, axis=1).astype("float32", copy=False)

@@ -29,7 +29,7 @@ def read_filters(
     """The filters of ``where`` (see ``ProductSearch.search``), checked: ``ranges`` and ``values``.
 
     ``columns`` are the names that can be filtered by, ``numeric`` those of them that hold numbers.
-    ``ranges`` is ``{column: (least, most)}``, None where an end is open; ``values`` is
+    ``ranges`` is ``{column: (min, max)}``, None where an end is open; ``values`` is
     ``{column: {spelling: value as given}}``.
 
     >>> read_filters({"colour": "Red", "price": (None, 50)}, ["colour", "price"], ["price"])

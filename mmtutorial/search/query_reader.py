@@ -19,13 +19,17 @@ FUNCTION_WORDS = frozenset(  # they say nothing about a product, whatever is spe
 
 
 def associated_terms(
-    left: Sequence[Sequence[str]], right: Sequence[Sequence[str]], sure: float, least: int = 3
+    left: Sequence[Sequence[str]],
+    right: Sequence[Sequence[str]],
+    min_confidence: float,
+    min_count: int = 3,
 ) -> dict[str, str]:
     """For each term of ``left`` the term of ``right`` that goes with it: a dict.
 
     ``left``, ``right``: for each product, its terms. The partner is the one with the highest
     n(l, r) / √(n(l) · n(r)) (Ochiai 1957: the cosine of their columns), n counting products; kept
-    if it is above 0.3, at least ``sure`` of the products with l have it, and ``least`` do.
+    if it is above 0.3, at least the share ``min_confidence`` of the products with l have it, and at
+    least ``min_count`` products.
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -39,7 +43,9 @@ def associated_terms(
     both = (a.T @ b).tocoo()  # (n_left, n_right): how many products have both
     n_a, n_b = np.asarray(a.sum(axis=0)).ravel(), np.asarray(b.sum(axis=0)).ravel()
     likeness = both.data / np.sqrt(n_a[both.row] * n_b[both.col])
-    good = (likeness > 0.3) & (both.data >= sure * n_a[both.row]) & (both.data >= least)
+    good = (
+        (likeness > 0.3) & (both.data >= min_confidence * n_a[both.row]) & (both.data >= min_count)
+    )
     best = np.flatnonzero(good)[np.argsort(likeness[good], kind="stable")]  # the last one wins
     return {names[both.row[place]]: others[both.col[place]] for place in best}
 
@@ -63,12 +69,12 @@ class QueryReader:
                 self.values.setdefault(joined(words(value)), (column, value))
         for column in columns:
             values = [[value] if value else [] for value in table[column]]
-            for word, value in associated_terms(titles, values, sure=0.8).items():
+            for word, value in associated_terms(titles, values, min_confidence=0.8).items():
                 self.values.setdefault(joined(words(word)), (column, value))
         self.english = {}
         if "title_zh" in table and (table["title_zh"] != "").any():
             chinese = [chinese_words(title) for title in table["title_zh"]]
-            self.english = associated_terms(chinese, titles, sure=0.3)
+            self.english = associated_terms(chinese, titles, min_confidence=0.3)
 
     def attributes(self, query: str) -> list[tuple[str, str]]:
         """The attribute values that a query names: ``[(column, value), …]`` in their order."""
@@ -118,12 +124,12 @@ class QueryReader:
         return {word: "" if markup else self._nearest(word) for word in unknown}
 
     def _nearest(self, word):
-        most = 0 if len(word) < 4 else 1 if len(word) < 8 else 2
+        max_edits = 0 if len(word) < 4 else 1 if len(word) < 8 else 2
         near = []
         for other, count in self.known.items():
-            if len(other) > 2 and abs(len(other) - len(word)) <= most:
+            if len(other) > 2 and abs(len(other) - len(word)) <= max_edits:
                 distance = _edits(word, other)
-                if distance <= most:
+                if distance <= max_edits:
                     near.append((distance, -count, other))
         return min(near)[2] if near else ""
 
@@ -131,7 +137,7 @@ class QueryReader:
 def _edits(a, b):
     """How many letters to insert, leave out, change, or swap with the next, from ``a`` to ``b``.
 
-    The optimal string alignment distance: Damerau 1964, each letter edited at most once.
+    The optimal string alignment distance: Damerau 1964, each letter edited at max_edits once.
     """
     before, row = [], [*range(len(b) + 1)]
     for i, x in enumerate(a, 1):

@@ -106,7 +106,7 @@ def test_title_tokens_without_ngrams_are_the_words_twice():
 
 def test_rare_values_are_no_class_of_their_own(shop):
     table = shop.table.copy()
-    table.loc[:3, "brand"] = "Rarely"  # one less than LEAST
+    table.loc[:3, "brand"] = "Rarely"  # one less than MIN_PRODUCTS
     labels = Labels.fit(table)
     assert labels.classes["brand"] == ["", "Acme", "Bolt"]
     numbers = labels.class_numbers(table)
