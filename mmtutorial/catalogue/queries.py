@@ -142,6 +142,11 @@ def attribute_queries(
     Returns ``AttributeQueries``. Defined in lesson 09.
 
     Raises ``TutorialError`` where no product can be asked for.
+
+    >>> table = pd.DataFrame({"title": ["Acme Blue Tee"], **dict.fromkeys((*KINDS, *ASKED), "")})
+    >>> table = table.assign(article_type="Tshirts", brand="Acme", colour="Blue")
+    >>> attribute_queries(table, 1, {"Tshirts": ["tee"]}).texts
+    ['acme blue tee']
     """
     rng, kind = np.random.default_rng(seed), kind_column(table)
     values = table[list(ASKED)].to_numpy()
@@ -154,18 +159,18 @@ def attribute_queries(
             "no product has a type that titles name and an attribute more: fill the columns "
             f"{kind} and some of {', '.join(ASKED)}"
         )
-    found = {}  # text → the query's wishes and its anchor
+    found: dict[str, tuple[dict, int]] = {}  # text → the query's wishes and its anchor
     for row in rng.choice(able, size=4 * n):  # some come twice
         known = np.flatnonzero(values[row] != "")
-        size = min(rng.integers(2, 5), len(known))
+        size = min(int(rng.integers(2, 5)), len(known))
         chosen = np.sort(rng.choice(known, size=size, replace=False))
         text = " ".join([*values[row, chosen], str(rng.choice(spoken[kinds[row]]))]).lower()
         wishes = dict.fromkeys(ASKED, "") | {ASKED[name]: values[row, name] for name in chosen}
         found.setdefault(text, ({kind: kinds[row]} | wishes, row))
         if len(found) == n:
             break
-    wishes, anchors = zip(*found.values(), strict=True)
-    return AttributeQueries(list(found), pd.DataFrame(wishes), np.array(anchors))
+    wanted, anchors = zip(*found.values(), strict=True)
+    return AttributeQueries(list(found), pd.DataFrame(wanted), np.array(anchors))
 
 
 def title_halves(table: pd.DataFrame, n: int, seed: int = 0) -> AttributeQueries:
@@ -173,16 +178,21 @@ def title_halves(table: pd.DataFrame, n: int, seed: int = 0) -> AttributeQueries
 
     For a catalogue without attributes. The words keep their order; a title of one word asks for
     nothing. Returns ``AttributeQueries`` whose only wish is the title. Used in lesson 09.
+
+    >>> table = pd.DataFrame({"title": ["Acme Kids Blue Tee", "Hat"]})
+    >>> halves = title_halves(table, 2)
+    >>> [len(text.split()) for text in halves.texts], halves.anchors.tolist()
+    ([2], [0])
     """
     rng = np.random.default_rng(seed)
     titles = table["title"].map(normalise_title).to_numpy()
-    found = {}
+    found: dict[str, int] = {}  # text → its anchor
     for row in rng.permutation(len(titles)):
         words = titles[row].split()
         if len(words) > 1 and len(found) < n:
             kept = np.sort(rng.choice(len(words), size=len(words) // 2, replace=False))
             found.setdefault(" ".join(words[place] for place in kept), row)
-    anchors = np.array(list(found.values()), dtype=int)
+    anchors = np.fromiter(found.values(), dtype=np.int64)
     wanted = pd.DataFrame({"title": table["title"].to_numpy()[anchors]})
     return AttributeQueries(list(found), wanted, anchors)
 
@@ -193,6 +203,11 @@ def training_queries(
     """``attribute_queries``; where nothing can be asked for so, ``title_halves``.
 
     Raises ``TutorialError`` for a table without attributes and without titles of two words.
+
+    >>> table = pd.DataFrame({"title": ["Acme Tee"], **dict.fromkeys((*KINDS, *ASKED), "")})
+    >>> queries = training_queries(table, 1, spoken={})  # no attribute: half a title
+    >>> list(queries.wanted.columns), len(queries.texts)
+    (['title'], 1)
     """
     try:
         return attribute_queries(table, n, spoken, seed)
@@ -233,12 +248,16 @@ def spoken_types(table: pd.DataFrame, min_share: float = 0.15) -> dict[str, list
     Returns ``{type: [word, …]}``, without the types whose titles end in no such word; where the
     ends of titles do not tell the types apart, each type's own name. The type stands in
     ``kind_column``. Read it off training titles.
+
+    >>> table = pd.DataFrame({"article_type": ["Tshirts"] * 2, "subcategory": "", "category": ""})
+    >>> spoken_types(table.assign(title=["Acme Blue Tee", "Bolt Red Shirt"]))
+    {'Tshirts': ['tee', 'shirt']}
     """
     kind = kind_column(table)
     last = table["title"].str.lower().str.extract(r"\b([a-z][a-z-]+)$")[0]
     shares = last.groupby(table[kind]).value_counts(normalize=True)
-    spoken = {}
-    for (name, word), share in shares.items():
+    spoken: dict[str, list[str]] = {}
+    for name, word, share in shares.reset_index().itertuples(index=False, name=None):
         if name and share >= min_share:
             spoken.setdefault(name, []).append(word)
     words = {word for of_type in spoken.values() for word in of_type}
@@ -293,4 +312,7 @@ def split_queries(qrels: Mapping[str, Mapping]) -> tuple[dict, dict]:
         side[group] = total[1] < total[0]
         total[side[group]] += sizes[group]
     both = list(zip(qrels.items(), side[groups], strict=True))
-    return tuple({query: answers for (query, answers), s in both if s == half} for half in (0, 1))
+    first, second = (
+        {query: answers for (query, answers), s in both if s == half} for half in (0, 1)
+    )
+    return first, second

@@ -39,9 +39,9 @@ def top_k(
     """
     queries, gallery = np.atleast_2d(queries), np.asarray(gallery)
     check_shapes(queries, gallery, k, ids)
-    ids = np.asarray(ids)  # compared where scores tie; to sort them all would take longest here
+    places = np.asarray(ids)  # compared where scores tie; to sort them all would take longest here
     return nearest_rows(
-        queries, gallery, k, ids if ids.dtype.kind in "UO" else ids.astype(str), block
+        queries, gallery, k, places if places.dtype.kind in "UO" else places.astype(str), block
     )
 
 
