@@ -4,6 +4,7 @@ import numpy as np
 
 from mmtutorial import TutorialError
 from mmtutorial.matching.training import Batches
+from mmtutorial.metrics.top_k import select_top
 
 
 def random_candidates(relevant, size, seed=0):
@@ -11,6 +12,11 @@ def random_candidates(relevant, size, seed=0):
 
     ``relevant``: ``(n_queries, n_products)`` bool. Returns rows ``(n_queries, size) int64``.
     Raises ``TutorialError`` where the relevants leave no place for others.
+
+    >>> relevant = np.array([[False, False, True, False]])
+    >>> rows = random_candidates(relevant, size=3)
+    >>> rows.shape, 2 in rows[0]
+    ((1, 3), True)
     """
     rng = np.random.default_rng(seed)
     max_relevant = relevant.sum(axis=1).max()
@@ -34,6 +40,12 @@ def hard_negatives(scores, relevant, k, groups=None):
     ``scores``: ``(n_queries, n_products)`` float; ``relevant``: the same shape, bool. Returns
     rows ``(n_queries, k) int64``; among equal scores the smaller row comes first. Defined in
     lesson 09. Raises ``TutorialError`` where fewer than ``k`` products are left for a query.
+
+    >>> scores, relevant = np.array([[0.9, 0.8, 0.7, 0.1]]), np.array([[True, False, False, False]])
+    >>> hard_negatives(scores, relevant, 2).tolist()
+    [[1, 2]]
+    >>> hard_negatives(scores, relevant, 2, groups=np.array([0, 0, 1, 2])).tolist()  # 1 is like 0
+    [[2, 3]]
     """
     rows = np.empty((len(scores), k), dtype="int64")
     for n, (line, barred) in enumerate(zip(scores, relevant, strict=True)):
@@ -45,7 +57,8 @@ def hard_negatives(scores, relevant, k, groups=None):
                 f"query row {n} has {len(left)} products that may be negatives, and {k} were "
                 "asked for: lower k"
             )
-        rows[n] = left[np.argsort(-line[left], kind="stable")[:k]]
+        best, _ = select_top(line[None, left], k, left)  # among equal scores the smaller row first
+        rows[n] = left[best[0]]
     return rows
 
 
