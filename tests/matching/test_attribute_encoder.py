@@ -94,6 +94,14 @@ def test_title_tokens_are_the_words_then_the_bag():
     assert (TitleTokens.fit(texts[:1], min_count=1).encode(texts)[1, 1:3] == UNKNOWN).all()
 
 
+def test_title_tokens_build_their_vocabularies_once(monkeypatch):
+    tokeniser = TitleTokens.fit(["Acme red shirt"], min_count=1)
+    before, made = tokeniser.encode(["red shirt"]), []
+    monkeypatch.setattr(Vocabulary, "__init__", lambda *given, **named: made.append(given))
+    assert (tokeniser.encode(["red shirt"]) == before).all()
+    assert not made
+
+
 def test_title_tokens_without_ngrams_are_the_words_twice():
     tokeniser = TitleTokens.fit(["Acme red shirt"], min_count=1)
     tokeniser.ngrams = False
