@@ -276,7 +276,14 @@ def _uniform(*parts) -> float:
 
 
 def leaked(train: Catalogue, test: Catalogue) -> np.ndarray:
-    """``(len(test),) bool``: the products of ``test`` whose title or photo ``train`` has too."""
+    """``(len(test),) bool``: the products of ``test`` whose title or photo ``train`` has too.
+
+    >>> from types import SimpleNamespace as Part
+    >>> train = Part(table=pd.DataFrame({"title": ["Red Bag"], "photo_hash": ["a"]}))
+    >>> test = Part(table=pd.DataFrame({"title": ["red bag", "Hat"], "photo_hash": ["b", "c"]}))
+    >>> leaked(train, test).tolist()
+    [True, False]
+    """
     titles = set(train.table["title"].map(normalise_title)) - {""}
     return (
         test.table["title"].map(normalise_title).isin(titles)

@@ -66,7 +66,11 @@ def say(markdown: str) -> None:
 
 
 def holds(value: float, floor: float | None) -> bool | None:
-    """Whether a recorded value keeps its claim; None where nothing was claimed."""
+    """Whether a recorded value keeps its claim; None where nothing was claimed.
+
+    >>> holds(0.82, floor=0.75), holds(0.82, floor=None)
+    (True, None)
+    """
     return None if floor is None else value >= floor
 
 
@@ -189,12 +193,20 @@ def table(claims: list[dict]) -> str:
 
 
 def mark(kept: bool | None) -> str:
-    """✓ where a claim holds, ✗ where it does not, – where nothing was claimed."""
+    """✓ where a claim holds, ✗ where it does not, – where nothing was claimed.
+
+    >>> mark(True), mark(False), mark(None)
+    ('✓', '✗', '–')
+    """
     return "–" if kept is None else "✓" if kept else "✗"
 
 
 def number(value: float | None) -> str:
-    """A recorded number, short: three figures after the point, more of them where it is small."""
+    """A recorded number, short: three figures after the point, more of them where it is small.
+
+    >>> number(0.81234), number(0.01234), number(1234.5)
+    ('0.812', '0.0123', '1,234')
+    """
     if value is None:
         return "–"
     if value == 0 or abs(value) >= 0.1:

@@ -57,6 +57,10 @@ def draw_reviews(n: int, seed: int = 0) -> pd.DataFrame:
 
     Kinds (``SENTENCES``) and sentiments are equally frequent. A word that is negated or taken
     back is of the other sentiment, so that the sum of the words misleads.
+
+    >>> reviews = draw_reviews(100)
+    >>> reviews["text"].nunique(), sorted(reviews["positive"].unique().tolist())
+    (100, [0, 1])
     """
     rng = np.random.default_rng(seed)
     drawn: dict[str, dict] = {}
@@ -124,6 +128,11 @@ def product_names(
 
     ``table`` has the columns ``brand``, ``article_type``, ``colour``, ``gender`` and ``usage``;
     ``synonyms``: value → further names of it, such as ``{"Tshirts": ["tee"]}``.
+
+    >>> table = pd.DataFrame([{"brand": "Acme", "article_type": "Tshirts", "colour": "Red"}])
+    >>> table = table.assign(gender="", usage="")
+    >>> product_names(table, {"Tshirts": ["tee"]})
+    [{'brand': ['Acme'], 'type': ['Tshirts', 'tee'], 'colour': ['Red']}]
     """
     synonyms = synonyms or {}
     columns = {role: table[COLUMN.get(role, role)].fillna("").tolist() for role in ROLES}

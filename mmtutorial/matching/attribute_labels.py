@@ -110,6 +110,9 @@ def augment(photos, rng, max_shift=4):
     ``photos.augmenter`` makes Keras layers of the same changes, one at a time, to compare them
     (lesson 02). This is all of them at once in NumPy, on uint8: it needs no seed in a layer, so
     that ``rng`` alone decides and a resumed training sees the same photos.
+
+    >>> augment(np.zeros((4, 80, 60, 3), "uint8"), np.random.default_rng(0)).shape
+    (4, 80, 60, 3)
     """
     n, height, width, _ = photos.shape
     mirrored = rng.random(n) < 0.5

@@ -86,6 +86,9 @@ def unknown_value(column: str, value, names: Iterable) -> TutorialError:
     """The ``TutorialError`` for a value that no product has: it names the nearest there are.
 
     ``names``: the values of the column, the commonest first.
+
+    >>> print(unknown_value("colour", "bleu", ["Red", "Blue"]))
+    no product has the colour 'bleu': the nearest values are 'Blue'
     """
     spelt = {spelling(name): str(name) for name in names if spelling(name)}
     close = difflib.get_close_matches(spelling(value), spelt, 3, 0.5)

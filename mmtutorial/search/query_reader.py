@@ -30,6 +30,11 @@ def associated_terms(
     n(l, r) / √(n(l) · n(r)) (Ochiai 1957: the cosine of their columns), n counting products; kept
     if it is above 0.3, at least the share ``min_confidence`` of the products with l have it, and at
     least ``min_count`` products.
+
+    >>> chinese, english = [["红色"]] * 3 + [["蓝色"]] * 3, [["red"]] * 3 + [["blue"]] * 3
+    >>> found = associated_terms(chinese, english, min_confidence=0.8)
+    >>> found["红色"], found["蓝色"]
+    ('red', 'blue')
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
