@@ -4,6 +4,7 @@ In a notebook, importing this module makes every figure sharp: two pixels for ea
 """
 
 import sys
+import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,7 +29,9 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
     titles = None if titles is None else list(titles)
     columns = min(columns, len(photos))
     rows = -(-len(photos) // columns)
-    height = width * 4 / 3 + (0.46 if titles is not None else 0.06)
+    letters = round(15 * width)  # in a line, so that neighbours do not run into each other
+    lines = -(-51 // letters)  # as much of a title, however narrow the photos are
+    height = width * 4 / 3 + (0.1 + 0.12 * lines if titles is not None else 0.06)
     figure, axes = plt.subplots(
         rows, columns, figsize=(columns * width, rows * height), squeeze=False, layout="constrained"
     )
@@ -40,7 +43,7 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
             continue
         axis.imshow(photos[place])
         if titles is not None:
-            axis.set_title(_wrap(titles[place]), fontsize=7)
+            axis.set_title(_wrap(titles[place], letters, lines), fontsize=7)
         if marks is not None and marks[place]:
             axis.set_frame_on(True)
             for spine in axis.spines.values():
@@ -48,10 +51,8 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
     return figure
 
 
-def _wrap(title, width=19, lines=3):
-    import textwrap
-
-    return "\n".join(textwrap.wrap(str(title), width)[:lines])
+def _wrap(title, letters, lines):
+    return "\n".join(textwrap.wrap(str(title), letters, max_lines=lines, placeholder=" …"))
 
 
 def curve(series, x=None, xlabel="", ylabel="", axis=None):
