@@ -26,12 +26,12 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
     photos = np.asarray(photos)
     if len(photos) == 0:
         raise ValueError("gallery needs at least one photo")
-    titles = None if titles is None else list(titles)
+    letters = round(15 * width)  # in a line, so that neighbours do not run into each other
+    titles = [_wrap(title, letters) for title in ([] if titles is None else titles)]
+    lines = max((title.count("\n") + 1 for title in titles), default=0)
     columns = min(columns, len(photos))
     rows = -(-len(photos) // columns)
-    letters = round(15 * width)  # in a line, so that neighbours do not run into each other
-    lines = -(-51 // letters)  # as much of a title, however narrow the photos are
-    height = width * 4 / 3 + (0.1 + 0.12 * lines if titles is not None else 0.06)
+    height = width * 4 / 3 + 0.08 + 0.125 * lines
     figure, axes = plt.subplots(
         rows, columns, figsize=(columns * width, rows * height), squeeze=False, layout="constrained"
     )
@@ -42,8 +42,8 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
         if place >= len(photos):
             continue
         axis.imshow(photos[place])
-        if titles is not None:
-            axis.set_title(_wrap(titles[place], letters, lines), fontsize=7)
+        if titles:
+            axis.set_title(titles[place], fontsize=7)
         if marks is not None and marks[place]:
             axis.set_frame_on(True)
             for spine in axis.spines.values():
@@ -51,8 +51,8 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
     return figure
 
 
-def _wrap(title, letters, lines):
-    return "\n".join(textwrap.wrap(str(title), letters, max_lines=lines, placeholder=" …"))
+def _wrap(title, letters):
+    return "\n".join(textwrap.wrap(str(title), letters, max_lines=5, placeholder=" …"))
 
 
 def curve(series, x=None, xlabel="", ylabel="", axis=None):
