@@ -50,8 +50,6 @@ def train_attributes(train_part, validation_part, settings=None, name="base", pr
 
 
 def _train(train_part, validation_part, settings, home):
-    keras.utils.set_random_seed(settings["seed"])
-    retriever = AttributeRetriever.new(train_part, settings)
     steps = len(train_part) // settings["batch_size"]
     if len(validation_part) < 10:
         raise TutorialError(
@@ -63,6 +61,8 @@ def _train(train_part, validation_part, settings, home):
             f"{len(train_part)} training products do not fill one batch of "
             f"{settings['batch_size']}: use a smaller batch size or more products"
         )
+    keras.utils.set_random_seed(settings["seed"])
+    retriever = AttributeRetriever.new(train_part, settings)
     epochs = settings["epochs"]
     decay_from = epochs - round(settings["decay"] * epochs)
     everything = join(train_part, validation_part)

@@ -1,6 +1,7 @@
 """The base model: its losses by hand, what it learns from, a training that can be interrupted."""
 
 import errno
+import functools
 import json
 import shutil
 
@@ -171,6 +172,7 @@ def test_augmenting_moves_and_hides_but_never_recolours(shop):
 # Training ---------------------------------------------------------------------------------------
 
 
+@functools.cache  # making a model takes seconds; no test below changes one
 def without(shop, *parts):
     settings = {**attribute_encoder.SETTINGS, **TINY, "without": parts}
     keras.utils.set_random_seed(0)
@@ -192,13 +194,14 @@ def test_leaving_out_every_part_leaves_the_contrastive_loss(shop):
 
 
 def test_each_part_that_is_left_out_changes_something(shop):
-    (x, y), parameters = without(shop)[1][0], without(shop)[0].model.count_params()
+    whole, batches = without(shop)
+    x, y = batches[0]
     other_x, other_y = without(shop, "augmentation", "title twins", "n-grams")[1][0]
-    rows = np.sort(without(shop)[1].order[:16])
+    rows = np.sort(batches.order[:16])
     assert (other_x["photo"] == shop.photos[rows]).all() and (x["photo"] != shop.photos[rows]).any()
     assert len(np.unique(other_y["group"])) == 16 > len(np.unique(y["group"]))
     assert (other_x["tokens"] > 0).sum() < (x["tokens"] > 0).sum()
-    assert without(shop, "word order")[0].model.count_params() < parameters
+    assert without(shop, "word order")[0].model.count_params() < whole.model.count_params()
 
 
 def test_an_unknown_part_to_leave_out_is_named(shop):

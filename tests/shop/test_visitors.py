@@ -199,6 +199,7 @@ def test_the_files_of_the_page_are_found(server):
     assert ask(server, "/no-such-page")[0] == 404
 
 
+@pytest.mark.slow
 def test_a_killed_server_leaves_nothing_that_the_next_start_does_not_remove(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(serve.tempfile, "tempdir", None)
