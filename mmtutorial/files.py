@@ -90,7 +90,11 @@ def is_a(value: Any, kind: type) -> bool:
 
 
 def are_texts(values: Any) -> bool:
-    """Whether a value out of JSON is a list of texts."""
+    """Whether a value out of JSON is a list of texts.
+
+    >>> are_texts(["red", "hat"]), are_texts(["red", 5]), are_texts("red")
+    (True, False, False)
+    """
     return is_a(values, list) and all(is_a(each, str) for each in values)
 
 
@@ -221,6 +225,10 @@ def checkpoint_key(
     data : texts, bytes or arrays that the training sees
     code : modules, classes and functions that shape the result; their source text counts, not
         where their file lies
+
+    >>> one, other = (checkpoint_key(1, {"epochs": n}, ["a title"]) for n in (5, 6))
+    >>> len(one), one == other
+    (24, False)
     """
     digest = hashlib.blake2b(digest_size=12)
     parts = [json.dumps([version, settings], sort_keys=True), *map(_source, code), *data]

@@ -25,7 +25,7 @@ LESSONS = find_lessons(ROOT / "notebooks")
 WIDGETS = re.compile(r"ipywidgets|page\.make\(")
 SMALL = {  # lesson → parameters that let Run All end within a minute or two
     "07": {"MAX_PRODUCTS": 400, "SEEDS": 1, "EPOCHS": 1, "SKETCH_EPOCHS": 1, "WEIGHT_EPOCHS": 1},
-    "24": {"MAX_PRODUCTS": 400, "EPOCHS": 4, "LEAST_STEPS": 8, "LEFT_OUT": 1, "OTHER_SEEDS": 1},
+    "24": {"MAX_PRODUCTS": 400, "EPOCHS": 4, "MIN_STEPS": 8, "LEFT_OUT": 1, "OTHER_SEEDS": 1},
 }
 
 

@@ -313,7 +313,12 @@ def with_sibling(queries, parts):
 
 
 def colour_stripper(colours):
-    """A function: a title normalised, the first known colour word or phrase in it left out."""
+    """A function: a title normalised, the first known colour word or phrase in it left out.
+
+    >>> strip = colour_stripper(["Navy Blue", "Blue"])
+    >>> strip("Acme Navy Blue Tee")
+    'acme tee'
+    """
     names = sorted({normalise_title(each) for each in colours} - {""}, key=len, reverse=True)
     if not names:
         return normalise_title
@@ -356,7 +361,12 @@ def attribute_tasks(retriever, vectors, catalogue):
 
 
 def attribute_qrels(table, column):
-    """``{value: {product id: 1}}`` for every value of a column; what is missing asks nothing."""
+    """``{value: {product id: 1}}`` for every value of a column; what is missing asks nothing.
+
+    >>> table = pd.DataFrame({"id": ["b1", "s7", "x9"], "colour": ["Red", "Red", ""]})
+    >>> attribute_qrels(table, "colour")
+    {'Red': {'b1': 1, 's7': 1}}
+    """
     known = table[table[column] != ""]
     return {
         str(value): dict.fromkeys(group["id"], 1)

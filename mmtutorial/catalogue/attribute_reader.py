@@ -32,12 +32,12 @@ def joined(words: Sequence[str]) -> str:
 
 
 def read_values(
-    n_words: int, named: Callable[[int, int], Value | None], longest: int = 5
+    n_words: int, named: Callable[[int, int], Value | None], max_words: int = 5
 ) -> Iterator[tuple[int, int, Value | None]]:
     """A text of ``n_words``, in groups that name a value, and in single words that name none.
 
     ``named(start, stop)`` is the value that the words from ``start`` to before ``stop`` name
-    together, or None; it is asked for at most ``longest`` words. Yields ``(start, stop, value)``
+    together, or None; it is asked for at most ``max_words`` words. Yields ``(start, stop, value)``
     from left to right; no word is in two groups.
 
     >>> text, known = "men navy blue tees".split(), {"navyblue": "Navy", "blue": "Blue"}
@@ -46,7 +46,7 @@ def read_values(
     """
     start = 0
     while start < n_words:
-        for stop in range(min(start + longest, n_words), start, -1):
+        for stop in range(min(start + max_words, n_words), start, -1):
             value = named(start, stop)
             if value is not None:
                 break

@@ -167,20 +167,20 @@ class Catalogue:
         """
         return _split(self, seed, shares)
 
-    def exam(self, parts: Split, n=400, least=20, seed=0) -> Exam:
+    def exam(self, parts: Split, n=400, min_queries=20, seed=0) -> Exam:
         """Queries to measure a search with, for any catalogue: an ``Exam``.
 
         A product's title finds itself by copying. So, in this order: the catalogue's own queries
         without those that are titles word for word, if more than half of them are none; up to
         ``n`` queries composed from the attributes of ``parts.test`` (a type and at least one of
         brand, gender, usage, season, colour and pattern), that at most ten products answer, none
-        of them in train or validation; where fewer than ``least`` can be composed, copies after
-        all: the catalogue's own queries, or up to ``n`` titles of test products. ``Exam.copied``
-        tells. Defined in lesson 09.
+        of them in train or validation; where fewer than ``min_queries`` can be composed, copies
+        after all: the catalogue's own queries, or up to ``n`` titles of test products.
+        ``Exam.copied`` tells. Defined in lesson 09.
 
         Raises ``TutorialError`` where no test product has a title.
         """
-        return make_exam(self, parts, n, least, seed)
+        return make_exam(self, parts, n, min_queries, seed)
 
     def cleaned(self) -> "Catalogue":
         """The same products with the table that ``clean`` makes of theirs."""
@@ -310,7 +310,14 @@ def _uniform(*parts) -> float:
 
 
 def leaked(train: Catalogue, test: Catalogue) -> np.ndarray:
-    """``(len(test),) bool``: the products of ``test`` whose title or photo ``train`` has too."""
+    """``(len(test),) bool``: the products of ``test`` whose title or photo ``train`` has too.
+
+    >>> from types import SimpleNamespace as Part
+    >>> train = Part(table=pd.DataFrame({"title": ["Red Bag"], "photo_hash": ["a"]}))
+    >>> test = Part(table=pd.DataFrame({"title": ["red bag", "Hat"], "photo_hash": ["b", "c"]}))
+    >>> leaked(train, test).tolist()
+    [True, False]
+    """
     titles = set(train.table["title"].map(normalise_title)) - {""}
     return (
         test.table["title"].map(normalise_title).isin(titles)

@@ -149,6 +149,11 @@ def impute(table: pd.DataFrame) -> Cleaned:
     A rule is used for a column only if it has earned it: applied to the cells whose value is
     known, as if each were missing, it gives that value in at least ``TRUSTED`` of them. What no
     trusted rule fills stays ``""``: no value is better than a wrong one.
+
+    >>> table = pd.DataFrame({"id": range(12), **dict.fromkeys(ATTRIBUTES, "")}).astype({"id": str})
+    >>> table = table.assign(title="Tee", photo_hash="p", brand=["Acme"] * 11 + [""])
+    >>> impute(table)[1].to_numpy().tolist()  # one cell was missing; its copies agree on it
+    [['11', 'brand', '', 'Acme', 'same photo']]
     """
     titles = table["title"].map(normalise_title)
     rules = {
@@ -272,7 +277,13 @@ _PATTERNS = {
 
 
 def clean(table: pd.DataFrame) -> Cleaned:
-    """``clean_text``, ``clean_attributes``, ``impute`` and ``annotate``, in that order."""
+    """``clean_text``, ``clean_attributes``, ``impute`` and ``annotate``, in that order.
+
+    >>> table = pd.DataFrame({"id": ["a"], **dict.fromkeys(ATTRIBUTES, ""), "photo_hash": "p"})
+    >>> table = table.assign(title="<b>Plain</b> Tee", description="", title_zh="")
+    >>> clean(table)[1][["column", "after", "rule"]].to_numpy().tolist()
+    [['title', 'Plain Tee', 'plain text'], ['pattern', 'Solid', 'read off the title']]
+    """
     changes = []
     for step in (clean_text, clean_attributes, impute, annotate):
         table, changed = step(table)
@@ -291,6 +302,13 @@ def suspect_colours(table: pd.DataFrame, photos: np.ndarray, min_gap: float = 20
 
     ``photos``: ``(N, 80, 60, 3) uint8``, the rows of ``table``. Returns a DataFrame with ``id``,
     ``colour``, ``looks_like`` and ``gap``, the most suspicious first.
+
+    >>> photos = np.full((10, 80, 60, 3), 255, "uint8")  # five red squares, then five blue ones
+    >>> photos[:5, 20:60, 20:40], photos[5:, 20:60, 20:40] = (200, 0, 0), (0, 0, 200)
+    >>> table = pd.DataFrame({"id": list("abcdefghij"), "colour": ["Red"] * 5 + ["Blue"] * 5})
+    >>> photos[4] = photos[9]  # the photo of "e" is blue
+    >>> suspect_colours(table, photos)[["id", "colour", "looks_like"]].to_numpy().tolist()
+    [['e', 'Red', 'Blue']]
     """
     counts = table["colour"].value_counts()
     labels = [label for label, count in counts.items() if label and count >= 5]

@@ -4,11 +4,12 @@ Two listings of one product must not stand on two sides of a split, and a query 
 asks for every product that bears it. Both are groups of products that share a key.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -35,14 +36,14 @@ def group_products(table: pd.DataFrame, photos: np.ndarray | None = None) -> np.
     titles = table["title"].map(normalise_title)
     rows, keys = [], []
     for kind, values in (("title ", titles), ("photo ", hashes)):
-        values = np.asarray(values, dtype=object)
-        known = np.flatnonzero(values != "")
+        column = np.asarray(values, dtype=object)
+        known = np.flatnonzero(column != "")
         rows.append(known)
-        keys.append(kind + values[known])
+        keys.append(kind + column[known])
     return connected_groups(len(table), np.concatenate(rows), np.concatenate(keys))
 
 
-def connected_groups(n: int, items: Sequence[int], keys: Sequence) -> np.ndarray:
+def connected_groups(n: int, items: ArrayLike, keys: ArrayLike) -> np.ndarray:
     """A group number for each of ``n`` items, ``(n,) int``: those that share a key share it.
 
     ``items``, ``keys``: as many of both, item ``items[i]``, 0 to n - 1, has the key ``keys[i]``.

@@ -39,7 +39,7 @@ class Exam(NamedTuple):
 
 
 def make_exam(
-    catalogue: "Catalogue", parts: "Split", n: int = 400, least: int = 20, seed: int = 0
+    catalogue: "Catalogue", parts: "Split", n: int = 400, min_queries: int = 20, seed: int = 0
 ) -> Exam:
     """The exam of ``catalogue``, split into ``parts``: see ``Catalogue.exam``."""
     titles = set(catalogue.table["title"].map(normalise_title))
@@ -53,7 +53,7 @@ def make_exam(
         return Exam(own, "the catalogue's own queries", False)
     composed = _composed(catalogue, parts, n, seed)
     composed = {query: answers for query, answers in composed.items() if not copied(query)}
-    if len(composed) >= least:
+    if len(composed) >= min_queries:
         chosen = dict(list(composed.items())[:n])
         return Exam(chosen, "queries composed from test products' attributes", False)
     if judged:
@@ -142,30 +142,35 @@ def attribute_queries(
     Returns ``AttributeQueries``. Defined in lesson 09.
 
     Raises ``TutorialError`` where no product can be asked for.
+
+    >>> table = pd.DataFrame({"title": ["Acme Blue Tee"], **dict.fromkeys((*KINDS, *ASKED), "")})
+    >>> table = table.assign(article_type="Tshirts", brand="Acme", colour="Blue")
+    >>> attribute_queries(table, 1, {"Tshirts": ["tee"]}).texts
+    ['acme blue tee']
     """
     rng, kind = np.random.default_rng(seed), kind_column(table)
     values = table[list(ASKED)].to_numpy()
     kinds = table[kind].to_numpy()
-    least = min(2, (values != "").any(axis=0).sum())
-    able = (values != "").sum(axis=1) >= max(1, least)
+    min_known = min(2, (values != "").any(axis=0).sum())
+    able = (values != "").sum(axis=1) >= max(1, min_known)
     able = np.flatnonzero(table[kind].isin(spoken) & able)
     if not len(able):
         raise TutorialError(
             "no product has a type that titles name and an attribute more: fill the columns "
             f"{kind} and some of {', '.join(ASKED)}"
         )
-    found = {}  # text → the query's wishes and its anchor
+    found: dict[str, tuple[dict, int]] = {}  # text → the query's wishes and its anchor
     for row in rng.choice(able, size=4 * n):  # some come twice
         known = np.flatnonzero(values[row] != "")
-        size = min(rng.integers(2, 5), len(known))
+        size = min(int(rng.integers(2, 5)), len(known))
         chosen = np.sort(rng.choice(known, size=size, replace=False))
         text = " ".join([*values[row, chosen], str(rng.choice(spoken[kinds[row]]))]).lower()
         wishes = dict.fromkeys(ASKED, "") | {ASKED[name]: values[row, name] for name in chosen}
         found.setdefault(text, ({kind: kinds[row]} | wishes, row))
         if len(found) == n:
             break
-    wishes, anchors = zip(*found.values(), strict=True)
-    return AttributeQueries(list(found), pd.DataFrame(wishes), np.array(anchors))
+    wanted, anchors = zip(*found.values(), strict=True)
+    return AttributeQueries(list(found), pd.DataFrame(wanted), np.array(anchors))
 
 
 def title_halves(table: pd.DataFrame, n: int, seed: int = 0) -> AttributeQueries:
@@ -173,16 +178,21 @@ def title_halves(table: pd.DataFrame, n: int, seed: int = 0) -> AttributeQueries
 
     For a catalogue without attributes. The words keep their order; a title of one word asks for
     nothing. Returns ``AttributeQueries`` whose only wish is the title. Used in lesson 09.
+
+    >>> table = pd.DataFrame({"title": ["Acme Kids Blue Tee", "Hat"]})
+    >>> halves = title_halves(table, 2)
+    >>> [len(text.split()) for text in halves.texts], halves.anchors.tolist()
+    ([2], [0])
     """
     rng = np.random.default_rng(seed)
     titles = table["title"].map(normalise_title).to_numpy()
-    found = {}
+    found: dict[str, int] = {}  # text → its anchor
     for row in rng.permutation(len(titles)):
         words = titles[row].split()
         if len(words) > 1 and len(found) < n:
             kept = np.sort(rng.choice(len(words), size=len(words) // 2, replace=False))
             found.setdefault(" ".join(words[place] for place in kept), row)
-    anchors = np.array(list(found.values()), dtype=int)
+    anchors = np.fromiter(found.values(), dtype=np.int64)
     wanted = pd.DataFrame({"title": table["title"].to_numpy()[anchors]})
     return AttributeQueries(list(found), wanted, anchors)
 
@@ -193,6 +203,11 @@ def training_queries(
     """``attribute_queries``; where nothing can be asked for so, ``title_halves``.
 
     Raises ``TutorialError`` for a table without attributes and without titles of two words.
+
+    >>> table = pd.DataFrame({"title": ["Acme Tee"], **dict.fromkeys((*KINDS, *ASKED), "")})
+    >>> queries = training_queries(table, 1, spoken={})  # no attribute: half a title
+    >>> list(queries.wanted.columns), len(queries.texts)
+    (['title'], 1)
     """
     try:
         return attribute_queries(table, n, spoken, seed)
@@ -209,12 +224,12 @@ def held_out_queries(
     spoken: Mapping[str, list[str]],
     facts: pd.DataFrame,
     seed: int = 0,
-    least: int = 20,
+    min_queries: int = 20,
 ) -> tuple[AttributeQueries, np.ndarray]:
     """Queries for a model that has seen all products but those of ``part``; with their grades.
 
     ``training_queries`` that one to ten products of ``facts`` answer fully, all of them in the
-    catalogue ``part``; if those are fewer than ``least``, ``title_halves`` of the same kind.
+    catalogue ``part``; if those are fewer than ``min_queries``, ``title_halves`` of the same kind.
     ``facts`` is a table of all products, ``part``'s among them.
 
     Returns ``AttributeQueries`` and grades, ``(n_queries, len(facts)) int8``, as from
@@ -222,24 +237,28 @@ def held_out_queries(
     """
     made = training_queries(part.table, n, spoken, seed)
     found = _answered_by(part, made, facts)
-    if len(found[0].texts) >= least:
+    if len(found[0].texts) >= min_queries:
         return found
     return _answered_by(part, title_halves(part.table, n, seed), facts)
 
 
-def spoken_types(table: pd.DataFrame, least: float = 0.15) -> dict[str, list[str]]:
-    """What titles call each type: the words in which at least that share of its titles ends.
+def spoken_types(table: pd.DataFrame, min_share: float = 0.15) -> dict[str, list[str]]:
+    """What titles call each type: the words in which at least ``min_share`` of its titles end.
 
     Returns ``{type: [word, …]}``, without the types whose titles end in no such word; where the
     ends of titles do not tell the types apart, each type's own name. The type stands in
     ``kind_column``. Read it off training titles.
+
+    >>> table = pd.DataFrame({"article_type": ["Tshirts"] * 2, "subcategory": "", "category": ""})
+    >>> spoken_types(table.assign(title=["Acme Blue Tee", "Bolt Red Shirt"]))
+    {'Tshirts': ['tee', 'shirt']}
     """
     kind = kind_column(table)
     last = table["title"].str.lower().str.extract(r"\b([a-z][a-z-]+)$")[0]
     shares = last.groupby(table[kind]).value_counts(normalize=True)
-    spoken = {}
-    for (name, word), share in shares.items():
-        if name and share >= least:
+    spoken: dict[str, list[str]] = {}
+    for name, word, share in shares.reset_index().itertuples(index=False, name=None):
+        if name and share >= min_share:
             spoken.setdefault(name, []).append(word)
     words = {word for of_type in spoken.values() for word in of_type}
     most_are_called = table[kind].isin(spoken).sum() >= (table[kind] != "").sum() / 2
@@ -293,4 +312,7 @@ def split_queries(qrels: Mapping[str, Mapping]) -> tuple[dict, dict]:
         side[group] = total[1] < total[0]
         total[side[group]] += sizes[group]
     both = list(zip(qrels.items(), side[groups], strict=True))
-    return tuple({query: answers for (query, answers), s in both if s == half} for half in (0, 1))
+    first, second = (
+        {query: answers for (query, answers), s in both if s == half} for half in (0, 1)
+    )
+    return first, second

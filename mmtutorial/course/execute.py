@@ -183,6 +183,10 @@ def broken_claims(claims: list[dict], strict: bool) -> str:
     """What keeps recorded claims from passing, or nothing.
 
     ``strict``: a missed floor does, where the lesson promises to reach it on this catalogue.
+
+    >>> claim = {"name": "R@10", "value": 0.5, "floor": 0.75, "promised": True}
+    >>> broken_claims([claim], strict=True)
+    'claim: "R@10" is 0.500, below its floor 0.750'
     """
     if not claims:
         return (

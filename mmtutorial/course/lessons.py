@@ -51,7 +51,7 @@ CHOICES = {  # parameters that are one of a set of names; every other text is in
     "TEXT_ENCODER": Choice("encoders/text.py", "TEXT_ENCODERS", prefix="bert:"),
 }
 FREE = ("DATASET", "MODEL", "PRESET", "STORE")  # a path, an address, a name from elsewhere
-LEAST = {  # parameters that count something → the smallest number that makes sense
+MINIMUM = {  # parameters that count something → the smallest number that makes sense
     "BATCH_SIZE": 1,
     "DIM": 1,
     "EPOCHS": 1,
@@ -222,7 +222,7 @@ def check_value(lesson: Lesson, name: str, value: Any, where: str) -> Any:
     ------
     TutorialError
         if there is no such parameter, no later cell reads it, the type is another, the value is
-        none of the names in CHOICES, or it is below LEAST.
+        none of the names in CHOICES, or it is below MINIMUM.
     """
     if name not in lesson.parameters:
         raise TutorialError(
@@ -241,9 +241,9 @@ def check_value(lesson: Lesson, name: str, value: Any, where: str) -> Any:
             f"{where}: {name} of {lesson.name} takes a value of type {type(default).__name__} "
             f"like {default!r}, not {value!r} ({type(value).__name__})"
         )
-    if name in LEAST and value < LEAST[name]:
+    if name in MINIMUM and value < MINIMUM[name]:
         raise TutorialError(
-            f"{where}: {name} of {lesson.name} is at least {LEAST[name]}, not {value}"
+            f"{where}: {name} of {lesson.name} is at least {MINIMUM[name]}, not {value}"
         )
     if name in CHOICES:
         _check_choice(lesson, name, value, where)

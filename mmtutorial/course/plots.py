@@ -4,6 +4,7 @@ In a notebook, importing this module makes every figure sharp: two pixels for ea
 """
 
 import sys
+import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,10 +26,12 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
     photos = np.asarray(photos)
     if len(photos) == 0:
         raise ValueError("gallery needs at least one photo")
-    titles = None if titles is None else list(titles)
+    letters = round(15 * width)  # in a line, so that neighbours do not run into each other
+    titles = [_wrap(title, letters) for title in ([] if titles is None else titles)]
+    lines = max((title.count("\n") + 1 for title in titles), default=0)
     columns = min(columns, len(photos))
     rows = -(-len(photos) // columns)
-    height = width * 4 / 3 + (0.46 if titles is not None else 0.06)
+    height = width * 4 / 3 + 0.08 + 0.125 * lines
     figure, axes = plt.subplots(
         rows, columns, figsize=(columns * width, rows * height), squeeze=False, layout="constrained"
     )
@@ -39,8 +42,8 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
         if place >= len(photos):
             continue
         axis.imshow(photos[place])
-        if titles is not None:
-            axis.set_title(_wrap(titles[place]), fontsize=7)
+        if titles:
+            axis.set_title(titles[place], fontsize=7)
         if marks is not None and marks[place]:
             axis.set_frame_on(True)
             for spine in axis.spines.values():
@@ -48,10 +51,8 @@ def gallery(photos, titles=None, columns=8, marks=None, width=1.15):
     return figure
 
 
-def _wrap(title, width=19, lines=3):
-    import textwrap
-
-    return "\n".join(textwrap.wrap(str(title), width)[:lines])
+def _wrap(title, letters):
+    return "\n".join(textwrap.wrap(str(title), letters, max_lines=5, placeholder=" …"))
 
 
 def curve(series, x=None, xlabel="", ylabel="", axis=None):

@@ -192,7 +192,11 @@ def _link(results: Path, path: Path, **others: dict | None) -> None:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in words: ``2 min 5 s``."""
+    """Seconds in words: ``2 min 5 s``.
+
+    >>> duration(125), duration(None)
+    ('2 min 5 s', '–')
+    """
     if seconds is None:
         return "–"
     minutes, rest = divmod(round(seconds), 60)

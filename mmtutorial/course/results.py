@@ -66,7 +66,11 @@ def say(markdown: str) -> None:
 
 
 def holds(value: float, floor: float | None) -> bool | None:
-    """Whether a recorded value keeps its claim; None where nothing was claimed."""
+    """Whether a recorded value keeps its claim; None where nothing was claimed.
+
+    >>> holds(0.82, floor=0.75), holds(0.82, floor=None)
+    (True, None)
+    """
     return None if floor is None else value >= floor
 
 
@@ -128,25 +132,25 @@ class Results:
                 raise TutorialError(
                     f"the floor of {name!r} on {key!r} is {number:g}: zero would pass it; raise it"
                 )
-        least = floors.get(self.catalogue)
-        if least is None and floors and chance is not None and chance > 0:
-            least = 3 * chance if chance >= 1 else min(3 * chance, (1 + chance) / 2)
-        if least is not None and chance is not None and least <= chance:
+        lowest = floors.get(self.catalogue)
+        if lowest is None and floors and chance is not None and chance > 0:
+            lowest = 3 * chance if chance >= 1 else min(3 * chance, (1 + chance) / 2)
+        if lowest is not None and chance is not None and lowest <= chance:
             raise TutorialError(
-                f"the floor of {name!r} on {self.catalogue!r} is {least:g}, and chance gives "
+                f"the floor of {name!r} on {self.catalogue!r} is {lowest:g}, and chance gives "
                 f"{chance:g}: guessing would pass it; raise it"
             )
         if copied:
-            least = None
+            lowest = None
             protocol = "; ".join(filter(None, [str(protocol), COPIED]))
         self.claims.append(
             {
                 "name": name,
                 "value": value,
                 "chance": chance,
-                "floor": least,
-                "holds": holds(value, least),
-                "promised": least is not None and self.catalogue in floors,
+                "floor": lowest,
+                "holds": holds(value, lowest),
+                "promised": lowest is not None and self.catalogue in floors,
                 "protocol": str(protocol),
             }
         )
@@ -189,12 +193,20 @@ def table(claims: list[dict]) -> str:
 
 
 def mark(kept: bool | None) -> str:
-    """✓ where a claim holds, ✗ where it does not, – where nothing was claimed."""
+    """✓ where a claim holds, ✗ where it does not, – where nothing was claimed.
+
+    >>> mark(True), mark(False), mark(None)
+    ('✓', '✗', '–')
+    """
     return "–" if kept is None else "✓" if kept else "✗"
 
 
 def number(value: float | None) -> str:
-    """A recorded number, short: three figures after the point, more of them where it is small."""
+    """A recorded number, short: three figures after the point, more of them where it is small.
+
+    >>> number(0.81234), number(0.01234), number(1234.5)
+    ('0.812', '0.0123', '1,234')
+    """
     if value is None:
         return "–"
     if value == 0 or abs(value) >= 0.1:

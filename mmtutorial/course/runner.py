@@ -132,7 +132,11 @@ def _task(lesson: Lesson, usual: dict, given: dict, folder: Path) -> Task:
 
 
 def values_text(parameters: dict) -> str:
-    """``FUSION=concat, DIM=64``"""
+    """``FUSION=concat, DIM=64``
+
+    >>> values_text({"FUSION": "concat", "DIM": 64})
+    'FUSION=concat, DIM=64'
+    """
     return ", ".join(f"{name}={value}" for name, value in parameters.items())
 
 
@@ -141,7 +145,11 @@ def _name(lesson: str, changed: dict) -> str:
 
 
 def file_name(parameters: dict) -> str:
-    """A folder's name for these values, whatever characters they have."""
+    """A folder's name for these values, whatever characters they have.
+
+    >>> file_name({"DATASET": "my/shop", "DIM": 64})
+    'DATASET=my%2Fshop,DIM=64'
+    """
     name = ",".join(f"{name}={quote(str(value), safe=' ')}" for name, value in parameters.items())
     if len(name) < 120:
         return name

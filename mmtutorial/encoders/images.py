@@ -28,6 +28,9 @@ def article_encoder(dim: int = 128) -> keras.Model:
 
     Returns a ``keras.Model``: ``(batch, 80, 60, 3)`` values 0-255 → ``(batch, dim)`` float.
     Defined in lesson 03.
+
+    >>> article_encoder(dim=64).output_shape
+    (None, 64)
     """
     photo, x = _rescaled()
     x = layers.Resizing(32, 32, name="resize")(x)
@@ -53,6 +56,10 @@ def cnn_encoder(dim: int = 128, widths: Sequence[int] = (64, 128, 256)) -> keras
 
     Returns a ``keras.Model``: ``(batch, 80, 60, 3)`` values 0-255 → ``(batch, dim)`` float.
     Defined in lesson 03.
+
+    >>> model = cnn_encoder(dim=64)
+    >>> model.input_shape, model.output_shape
+    ((None, 80, 60, 3), (None, 64))
     """
     photo = keras.Input(PHOTO_SHAPE, name="photo")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(photo)  # values in [-1, 1]
@@ -76,6 +83,9 @@ def residual_encoder(dim: int = 128, widths: Sequence[int] = (64, 128, 256)) -> 
 
     Returns a ``keras.Model``: ``(batch, 80, 60, 3)`` values 0-255 → ``(batch, dim)`` float.
     Defined in lesson 03.
+
+    >>> residual_encoder(dim=64, widths=(16, 32)).output_shape
+    (None, 64)
     """
     photo, x = _rescaled()
     x = layers.Conv2D(widths[0], 4, 4, padding="same", name="conv_1")(x)

@@ -93,6 +93,9 @@ def centre_crop(photos: np.ndarray, height: int = HEIGHT, width: int = WIDTH) ->
     """The middle ``height × width`` pixels: ``(..., h, w, 3)`` → ``(..., height, width, 3)``.
 
     Raises ``TutorialError`` if a photo is smaller than that. Defined in lesson 02.
+
+    >>> centre_crop(np.zeros((5, 100, 80, 3), "uint8"), 80, 60).shape
+    (5, 80, 60, 3)
     """
     photos = _checked(photos)
     old_height, old_width = photos.shape[-3:-1]
@@ -109,6 +112,11 @@ def background_colour(photo: np.ndarray) -> np.ndarray:
     """The median colour of the photo's outermost pixels, ``(3,) uint8``.
 
     Right where less than half of the frame is product, or specks. Defined in lesson 02.
+
+    >>> photo = np.full((80, 60, 3), 255, "uint8")
+    >>> photo[20:60, 20:40] = 0  # a black product on white
+    >>> background_colour(photo).tolist()
+    [255, 255, 255]
     """
     photo = _checked(photo, one=True)
     frame = [photo[0], photo[-1], photo[:, 0], photo[:, -1]]
@@ -144,6 +152,11 @@ def crop_to_content(photo: np.ndarray, tolerance: int = 30, margin: float = 0.05
 
     The margin ends where the photo does. ``(h, w, 3)`` → ``(smaller, smaller, 3)``.
     Defined in lesson 02.
+
+    >>> photo = np.full((80, 60, 3), 255, "uint8")
+    >>> photo[20:60, 20:40] = 0  # 40 × 20 pixels of product, and 2 around it
+    >>> crop_to_content(photo).shape
+    (44, 24, 3)
     """
     top, bottom, left, right = content_box(photo, tolerance)
     more = round(margin * max(bottom - top, right - left))
@@ -163,6 +176,11 @@ def prepare(
     The order matters: specks would be taken for product, and a resize spreads them. Leave a step
     out with ``None`` or ``False``. A query that went through other steps than the catalogue did
     differs from it by the steps alone: prepare both, or neither. Defined in lesson 02.
+
+    >>> photo = np.full((400, 300, 3), 255, "uint8")
+    >>> photo[50:80, 50:80] = 0  # a small product in a corner
+    >>> int((prepare(photo) < 128).sum() > (prepare(photo, crop=False) < 128).sum())
+    1
     """
     if denoise_with is not None:
         photo = denoise(photo, denoise_with)
@@ -221,6 +239,11 @@ def denoise(photo: np.ndarray, method: str = "median", noise: float = 20.0) -> n
     ``(h, w, 3) uint8`` → the same. ``noise`` is the standard deviation of the noise to expect, in
     grey levels (0-255). Raises ``TutorialError`` for an unknown method; the message lists those
     there are.
+
+    >>> photo = np.full((80, 60, 3), 255, "uint8")
+    >>> photo[40, 30] = 0  # one black speck
+    >>> int(denoise(photo).min())
+    255
     """
     photo = _checked(photo, one=True)
     if method not in DENOISERS:
@@ -237,6 +260,10 @@ def channel_statistics(photos: np.ndarray, block: int = 1024) -> tuple[np.ndarra
     """Mean and standard deviation of each channel, ``(3,)`` float32 each, in grey levels.
 
     ``(N, h, w, 3) uint8``, read in blocks. Of the training photos only. Defined in lesson 02.
+
+    >>> mean, deviation = channel_statistics(np.full((2, 80, 60, 3), (255, 128, 0), "uint8"))
+    >>> mean.tolist(), deviation.tolist()
+    ([255.0, 128.0, 0.0], [0.0, 0.0, 0.0])
     """
     total, squares, n = np.zeros(3), np.zeros(3), 0
     for start in range(0, len(photos), block):
@@ -283,6 +310,9 @@ def augmenter(name: str, seed: int | None = None) -> "keras.Sequential":
 
     Call with ``(batch, h, w, 3)`` float values 0-255 and ``training=True``; returns the same shape.
     Raises ``TutorialError`` for an unknown name; the message lists those there are.
+
+    >>> tuple(augmenter("flip")(np.zeros((8, 80, 60, 3), "float32"), training=True).shape)
+    (8, 80, 60, 3)
     """
     from keras import Sequential, layers
 
@@ -316,6 +346,10 @@ def add_noise(
 
     ``grain``: standard deviation of Gaussian noise, in grey levels; ``specks``: the share of the
     pixels that turn black or white ("salt and pepper"). Defined in lesson 02.
+
+    >>> noisy = add_noise(np.full((80, 60, 3), 128, "uint8"), specks=0.1)
+    >>> np.unique(noisy).tolist()
+    [0, 128, 255]
     """
     photos = _checked(photos)
     rng = np.random.default_rng(seed)
@@ -335,6 +369,10 @@ def step_back(
     The new photo is ``height × width``, filled with the background's colour. ``spread`` 0 puts
     the old one in the middle, 1 anywhere in it. ``rng`` is a ``numpy.random.Generator``.
     Defined in lesson 02. Raises ``TutorialError`` if the photo does not fit.
+
+    >>> photo = np.zeros((80, 60, 3), "uint8")
+    >>> step_back(photo, 160, 120, np.random.default_rng(0)).shape
+    (160, 120, 3)
     """
     photo = _checked(photo, one=True)
     room = np.array([height - photo.shape[0], width - photo.shape[1]])

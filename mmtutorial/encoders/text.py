@@ -39,6 +39,9 @@ def bag_encoder(
 
     Returns a ``keras.Model``: ``(batch, length)`` int32, 0 = padding → ``(batch, dim)`` float.
     Defined in lesson 05.
+
+    >>> tuple(bag_encoder(1000, dim=64)(np.zeros((2, 128), "int32")).shape)
+    (2, 64)
     """
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     embed = layers.Embedding(vocabulary_size, width, mask_zero=True, name="embed")
@@ -57,6 +60,9 @@ def lstm_encoder(vocabulary_size: int, dim: int = 128, width: int = 128) -> kera
 
     Returns a ``keras.Model``: ``(batch, length)`` int32, 0 = padding → ``(batch, dim)`` float.
     Defined in lesson 05.
+
+    >>> tuple(lstm_encoder(1000, dim=64)(np.ones((2, 16), "int32")).shape)
+    (2, 64)
     """
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     x = layers.Embedding(vocabulary_size, width, mask_zero=True, name="embed")(tokens)
@@ -69,6 +75,9 @@ def bilstm_encoder(vocabulary_size: int, dim: int = 128, width: int = 128) -> ke
 
     Shapes as in ``lstm_encoder``; the mask keeps the padding out of the backward one too, which
     would otherwise begin with it. Defined in lesson 05.
+
+    >>> tuple(bilstm_encoder(1000, dim=64)(np.ones((2, 16), "int32")).shape)
+    (2, 64)
     """
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     x = layers.Embedding(vocabulary_size, width, mask_zero=True, name="embed")(tokens)

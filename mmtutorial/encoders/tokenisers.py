@@ -39,7 +39,11 @@ def words(text: str) -> list[str]:
 
 
 def characters(text: str) -> list[str]:
-    """The letters and digits of a text, normalised, one by one: the plain way to cut Chinese."""
+    """The letters and digits of a text, normalised, one by one: the plain way to cut Chinese.
+
+    >>> characters("T恤 No. 5")
+    ['t', '恤', 'n', 'o', '5']
+    """
     return [letter for word in words(text) for letter in word]
 
 
@@ -169,7 +173,7 @@ class WordsAndNgrams(Vocabulary):
 
 
 @lru_cache(maxsize=2**17)
-def ngrams(word: str, shortest: int = 3, longest: int = 5) -> tuple[str, ...]:
+def ngrams(word: str, min_n: int = 3, max_n: int = 5) -> tuple[str, ...]:
     """The character n-grams of one word, its ends marked.
 
     A tuple, shortest first; the whole word with both marks is left out, as the word stands in
@@ -181,13 +185,17 @@ def ngrams(word: str, shortest: int = 3, longest: int = 5) -> tuple[str, ...]:
     marked = f"<{word}>"
     return tuple(
         marked[start : start + n]
-        for n in range(shortest, min(longest, len(marked) - 1) + 1)
+        for n in range(min_n, min(max_n, len(marked) - 1) + 1)
         for start in range(len(marked) - n + 1)
     )
 
 
 def text_ngrams(text: str) -> list[str]:
-    """The character n-grams of all words of a text, word by word."""
+    """The character n-grams of all words of a text, word by word.
+
+    >>> text_ngrams("A cap")  # "<a>" is the whole word
+    ['<ca', 'cap', 'ap>', '<cap', 'cap>']
+    """
     return [gram for word in words(text) for gram in ngrams(word)]
 
 
@@ -276,6 +284,9 @@ def from_config(kind: type, config: dict) -> Any:
     """The tokeniser of class ``kind`` whose ``get_config()`` that is, as read from a file.
 
     Raises ``TutorialError`` where a value is missing, unknown, or not of its kind.
+
+    >>> from_config(Vocabulary, {"word_list": ["red", "hat"], "length": 3}).encode(["hat"]).tolist()
+    [[3, 0, 0]]
     """
     for name, value in config.items():
         if name in _MOST:

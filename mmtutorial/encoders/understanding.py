@@ -57,6 +57,10 @@ def draw_reviews(n: int, seed: int = 0) -> pd.DataFrame:
 
     Kinds (``SENTENCES``) and sentiments are equally frequent. A word that is negated or taken
     back is of the other sentiment, so that the sum of the words misleads.
+
+    >>> reviews = draw_reviews(100)
+    >>> reviews["text"].nunique(), sorted(reviews["positive"].unique().tolist())
+    (100, [0, 1])
     """
     rng = np.random.default_rng(seed)
     drawn: dict[str, dict] = {}
@@ -113,23 +117,28 @@ def _find(wanted, stems, roles):
     def named(start, stop):
         return ("".join(stems[start:stop]) == wanted and not any(roles[start:stop])) or None
 
-    read = read_values(len(stems), named, longest=len(stems))
+    read = read_values(len(stems), named, max_words=len(stems))
     return next((slice(start, stop) for start, stop, value in read if value), None)
 
 
 def product_names(
-    table: pd.DataFrame, also: Mapping[str, Iterable[str]] | None = None
+    table: pd.DataFrame, synonyms: Mapping[str, Iterable[str]] | None = None
 ) -> list[dict[str, list[str]]]:
     """What each product's attributes are called, for ``roles_of``: a list of role → names.
 
     ``table`` has the columns ``brand``, ``article_type``, ``colour``, ``gender`` and ``usage``;
-    ``also``: value → further names of it, such as ``{"Tshirts": ["tee"]}``.
+    ``synonyms``: value → further names of it, such as ``{"Tshirts": ["tee"]}``.
+
+    >>> table = pd.DataFrame([{"brand": "Acme", "article_type": "Tshirts", "colour": "Red"}])
+    >>> table = table.assign(gender="", usage="")
+    >>> product_names(table, {"Tshirts": ["tee"]})
+    [{'brand': ['Acme'], 'type': ['Tshirts', 'tee'], 'colour': ['Red']}]
     """
-    also = also or {}
+    synonyms = synonyms or {}
     columns = {role: table[COLUMN.get(role, role)].fillna("").tolist() for role in ROLES}
     return [
         {
-            role: [value, *also.get(value, ())]
+            role: [value, *synonyms.get(value, ())]
             for role, value in zip(ROLES, row, strict=True)
             if value
         }

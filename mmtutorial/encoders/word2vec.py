@@ -49,7 +49,12 @@ def negative_sampling_loss(
 def negative_sampling_gradient(
     centre: np.ndarray, neighbour: np.ndarray, negatives: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The gradient of ``negative_sampling_loss`` by each of its three arguments, by hand."""
+    """The gradient of ``negative_sampling_loss`` by each of its three arguments, by hand.
+
+    >>> zero = np.zeros(8)
+    >>> [part.shape for part in negative_sampling_gradient(zero, zero, np.zeros((2, 8)))]
+    [(8,), (8,), (2, 8)]
+    """
     wrong = 1 / (1 + np.exp(-neighbour @ centre)) - 1  # σ(u·v) - 1: how far from a sure yes
     taken = 1 / (1 + np.exp(-negatives @ centre))  # (k,) σ(u_k·v): how far from a sure no
     return (
@@ -65,6 +70,9 @@ def skipgram_model(vocabulary_size: int, width: int = 64) -> keras.Model:
 
     A word has one vector as the middle and another as a neighbour; the first, layer ``words``, is
     what one keeps. Train with ``pair_loss``.
+
+    >>> skipgram_model(1000, width=64).output_shape
+    (None, None)
     """
     centre = keras.Input((), dtype="int32", name="centre")
     others = keras.Input((None,), dtype="int32", name="others")
@@ -79,6 +87,10 @@ def pair_loss(y_true, logits):
     """``negative_sampling_loss`` on tensors: ``y_true`` is 1 for the neighbour, 0 for the others.
 
     ``(batch, m)`` each → ``(batch,)``.
+
+    >>> loss = pair_loss(np.array([[1.0, 0.0, 0.0]]), np.zeros((1, 3), "float32"))
+    >>> round(float(loss[0]), 4)  # ln 2 for each of the three
+    2.0794
     """
     return ops.sum(ops.softplus(logits) - ops.cast(y_true, logits.dtype) * logits, axis=1)
 

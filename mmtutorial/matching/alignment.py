@@ -72,6 +72,10 @@ def align(photo, text, weights):
     ``photo``, ``text``: ``(batch, dim)`` float; ``weights``: ``(batch, 2, 1)`` or
     ``(batch, 2, dim)``. Returns a tensor ``(batch, dim)`` float32. With α = w and β = 1 - w for
     every product it is ``product_search.mix(photo, text, w)``.
+
+    >>> photo, text = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    >>> ops.convert_to_numpy(align(photo, text, np.array([[[1.0], [0.0]]]))).tolist()  # α = 1
+    [[1.0, 0.0]]
     """
     photo, text, weights = (ops.cast(each, "float32") for each in (photo, text, weights))
     return ops.normalize(weights[:, 0] * photo + weights[:, 1] * text, axis=-1)
@@ -81,6 +85,9 @@ def entropy(weights):
     """How undecided α and β are, in bits: 0 where one of them has all, 1 where both are 1/2.
 
     ``(batch, 2, width)`` → ``(batch, width)`` float. Defined in lesson 07.
+
+    >>> entropy(np.array([[[0.5], [0.5]], [[1.0], [0.0]]])).tolist()
+    [[1.0], [0.0]]
     """
     return entr(ops.convert_to_numpy(weights)).sum(axis=1) / np.log(2)
 

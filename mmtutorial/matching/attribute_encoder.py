@@ -62,14 +62,15 @@ class TitleTokens(WordsAndNgrams):
     def __init__(self, word_list, length=128, buckets=2**14, ngrams=True):
         super().__init__(word_list, length, buckets)
         self.ngrams = ngrams
+        self._in_order = Vocabulary(self.words, self.WORDS)
 
     def encode(self, texts):
         """Texts → ``(n, 144)`` int32, both parts padded on the right with 0."""
         texts = list(texts)
-        in_order = Vocabulary(self.words, self.WORDS).encode(texts)
-        plain = Vocabulary(self.words, self.length)
-        bag = super().encode(texts) if self.ngrams else plain.encode(texts)
-        return np.concatenate([in_order, bag], axis=1)
+        return np.concatenate([self._in_order.encode(texts), super().encode(texts)], axis=1)
+
+    def _numbers(self, text):
+        return super()._numbers(text) if self.ngrams else self._in_order._numbers(text)
 
     def get_config(self):
         """What the constructor needs to make the same again, as JSON can hold it."""
@@ -187,6 +188,11 @@ def phrase_loss(phrases, products, asked, values, scale):
     is no value, and a phrase of none does not count. The target mass is shared by all products
     that bear the value (Khosla et al. 2020, arXiv:2004.11362, eq. 2). A scalar in nats, less the
     target's entropy: 0 where each of n right products has 1 / n of the probability.
+
+    >>> phrases = products = np.eye(2, dtype="float32")  # "red" is the first, "bag" the second
+    >>> asked, values = np.array([0, 1]), np.array([[0], [1]])  # each product bears one of them
+    >>> round(float(phrase_loss(phrases, products, asked, values, scale=20.0)), 4)
+    0.0
     """
     logits = scale * ops.matmul(phrases, ops.transpose(products))  # (n, batch)
     fits = ops.cast(ops.any(asked[:, None, None] == values[None], axis=-1), "float32")
@@ -201,6 +207,9 @@ def check_settings(settings):
     """``settings`` with those of ``SETTINGS`` that they do not name.
 
     Raises ``TutorialError`` for an unknown name or a value out of its range.
+
+    >>> check_settings({"epochs": 5})["epochs"], len(check_settings({})) == len(SETTINGS)
+    (5, True)
     """
     unknown = sorted(set(settings) - set(SETTINGS))
     if unknown:

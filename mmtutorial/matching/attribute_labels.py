@@ -8,7 +8,7 @@ from mmtutorial.matching.training import Batches
 
 HEADS = {"brand": 0.7, "article_type": 0.3, "colour": 0.3, "gender": 0.3}  # → weight in the loss
 PHRASES = (*HEADS, "category", "subcategory", "season", "usage")  # attributes to be asked for
-LEAST = 5  # products that an attribute value needs to become a class
+MIN_PRODUCTS = 5  # products that an attribute value needs to become a class
 
 
 class Labels:
@@ -24,11 +24,11 @@ class Labels:
 
     @classmethod
     def fit(cls, table):
-        """The values that ``LEAST`` products of ``table`` have."""
+        """The values that ``MIN_PRODUCTS`` products of ``table`` have."""
 
         def often(column):
             counts = table[column][table[column] != ""].value_counts()
-            return sorted(counts.index[counts >= LEAST])
+            return sorted(counts.index[counts >= MIN_PRODUCTS])
 
         return cls(
             {head: ["", *often(head)] for head in HEADS},
@@ -53,16 +53,16 @@ class LabelledBatches(Batches):
     """Batches for ``AttributeDualEncoder``: augmented photos, titles, labels, phrases.
 
     What a batch holds depends on the seed, the epoch and its number alone. An epoch is ``steps``
-    batches. Before the epoch ``all_from`` it draws from the first ``first`` products alone, then
-    from all.
+    batches. Before the epoch ``all_from_epoch`` it draws from the first ``n_first`` products alone,
+    then from all.
     """
 
     def __init__(
         self, catalogue, tokeniser, labels, batch_size, steps, seed=0, n_phrases=64, without=(),
-        first=0, all_from=0,
+        n_first=0, all_from_epoch=0,
     ):  # fmt: skip
         self.steps, self.n_phrases = steps, n_phrases
-        self.first, self.all_from = first, all_from
+        self.n_first, self.all_from_epoch = n_first, all_from_epoch
         self.augment = augment if "augmentation" not in without else lambda photos, rng: photos
         twins = "title twins" not in without
         groups = title_groups(catalogue) if twins else np.arange(len(catalogue))
@@ -80,7 +80,7 @@ class LabelledBatches(Batches):
     def set_epoch(self, epoch):
         """Take that epoch's products, in its order."""
         self.epoch = epoch
-        n = self.n if epoch >= self.all_from else self.first
+        n = self.n if epoch >= self.all_from_epoch else self.n_first
         self.order = np.random.default_rng((self.seed, epoch)).permutation(n)
 
     def __len__(self):
@@ -110,6 +110,9 @@ def augment(photos, rng, max_shift=4):
     ``photos.augmenter`` makes Keras layers of the same changes, one at a time, to compare them
     (lesson 02). This is all of them at once in NumPy, on uint8: it needs no seed in a layer, so
     that ``rng`` alone decides and a resumed training sees the same photos.
+
+    >>> augment(np.zeros((4, 80, 60, 3), "uint8"), np.random.default_rng(0)).shape
+    (4, 80, 60, 3)
     """
     n, height, width, _ = photos.shape
     mirrored = rng.random(n) < 0.5

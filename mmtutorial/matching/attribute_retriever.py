@@ -171,7 +171,12 @@ def _together(found):
 
 
 def fuse_scores(parts, fusion):
-    """The scores out of what ``score_parts`` returned; ``fusion`` is λ of each head."""
+    """The scores out of what ``score_parts`` returned; ``fusion`` is λ of each head.
+
+    >>> parts = {"cosine": np.float32([[0.5, 0.25]]), "colour": np.float32([[0.0, 1.0]])}
+    >>> fuse_scores(parts, {"colour": 0.5}).tolist()  # (queries, products)
+    [[0.5, 0.75]]
+    """
     scores = parts["cosine"].copy()
     for head, weight in fusion.items():
         if weight:
@@ -269,7 +274,14 @@ def _weights(model):
 
 
 def fingerprints(table):
-    """What a training remembers of its products: 64-bit digests of ids, titles and photos."""
+    """What a training remembers of its products: 64-bit digests of ids, titles and photos.
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"id": ["b1"], "title": ["Red Bag"], "photo_hash": ["a"]})
+    >>> seen = fingerprints(table)
+    >>> len(seen & fingerprints(table.assign(id="b2", title="red bag")))  # title and photo, not id
+    2
+    """
     titles = table["title"].map(normalise_title)
     marks = [
         *("id" + table["id"]),

@@ -50,8 +50,6 @@ def train_attributes(train_part, validation_part, settings=None, name="base", pr
 
 
 def _train(train_part, validation_part, settings, home):
-    keras.utils.set_random_seed(settings["seed"])
-    retriever = AttributeRetriever.new(train_part, settings)
     steps = len(train_part) // settings["batch_size"]
     if len(validation_part) < 10:
         raise TutorialError(
@@ -63,12 +61,15 @@ def _train(train_part, validation_part, settings, home):
             f"{len(train_part)} training products do not fill one batch of "
             f"{settings['batch_size']}: use a smaller batch size or more products"
         )
+    keras.utils.set_random_seed(settings["seed"])
+    retriever = AttributeRetriever.new(train_part, settings)
     epochs = settings["epochs"]
     decay_from = epochs - round(settings["decay"] * epochs)
     everything = join(train_part, validation_part)
     batches = LabelledBatches(
         everything, retriever.tokeniser, retriever.labels, settings["batch_size"], steps,
-        settings["seed"], without=settings["without"], first=len(train_part), all_from=decay_from,
+        settings["seed"], without=settings["without"], n_first=len(train_part),
+        all_from_epoch=decay_from,
     )  # fmt: skip
     model = retriever.model
     model.compile(optimizer=_optimizer(settings), jit_compile=False)

@@ -104,6 +104,10 @@ def cut_title(title, rng):
     Each word goes to either side with the same chance, but none gets all of them. The inverse
     cloze task (Lee et al. 2019, arXiv:1906.00300), with words in place of sentences.
     Returns ``(said, rest)``; ``rng`` is a ``numpy.random.Generator``. Defined in lesson 08.
+
+    >>> said, rest = cut_title("Acme Kids Blue Tee", np.random.default_rng(0))
+    >>> sorted([*said.split(), *rest.split()])
+    ['Acme', 'Blue', 'Kids', 'Tee']
     """
     words = title.split()
     is_said = rng.random(len(words)) < 0.5
@@ -141,6 +145,10 @@ def drop_parts(photo, text, share, rng):
 
     ``photo``, ``text``: ``(n, dim)``; never both parts of one row (Neverova et al. 2016, "ModDrop",
     arXiv:1501.00102). Returns the two. Defined in lesson 08.
+
+    >>> photo, text = drop_parts(np.ones((9, 2)), np.ones((9, 2)), 1.0, np.random.default_rng(0))
+    >>> bool(((photo + text) == 1).all())  # one of the two is left of each product
+    True
     """
     lost, which = rng.random(len(photo)) < share, rng.random(len(photo)) < 0.5
     keep_photo, keep_text = ~(lost & which), ~(lost & ~which)

@@ -46,6 +46,9 @@ def make_fusion(name, **options):
 
     Raises ``TutorialError`` if there is none of that name, or the option is none of its own; the
     message lists the names there are.
+
+    >>> tuple(make_fusion("sum")((ops.ones((2, 8)), ops.ones((2, 8)))).shape)
+    (2, 8)
     """
     if name not in FUSIONS:
         raise TutorialError(f"no fusion named {name!r}; choose one of {', '.join(sorted(FUSIONS))}")

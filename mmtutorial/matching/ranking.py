@@ -24,6 +24,9 @@ def pointwise_loss(scores, grades):
 
     A classifier's loss: that candidates compete for a place plays no role in it. A grade above
     0 counts as relevant, and 0 is the score of an even bet. Defined in lesson 09.
+
+    >>> round(float(pointwise_loss([[0.0, 0.0]], [[1, 0]])), 3)  # even bets: ln 2 each
+    0.693
     """
     scores, grades = _floats(scores, grades)
     relevant = ops.cast(grades > 0, "float32")
@@ -36,6 +39,9 @@ def triplet_loss(scores, grades, margin=1.0):
     max(0, margin - (s_i - s_j)) for grade_i > grade_j (Schroff et al. 2015, arXiv:1503.03832,
     eq. 3, with scores in place of negated distances). A pair that keeps its distance pulls no
     more. Defined in lesson 09.
+
+    >>> float(triplet_loss([[2.0, 0.0]], [[1, 0]])), float(triplet_loss([[0.0, 2.0]], [[1, 0]]))
+    (0.0, 3.0)
     """
     scores, grades = _floats(scores, grades)
     return _mean_over_pairs(ops.relu(margin - _lead(scores)), grades)
@@ -46,6 +52,9 @@ def bpr_loss(scores, grades):
 
     Bayesian personalised ranking (Rendle et al. 2009, arXiv:1205.2618, section 4.1); RankNet's
     formula too. The triplet loss with its corner rounded off. Defined in lesson 09.
+
+    >>> round(float(bpr_loss([[0.0, 0.0]], [[1, 0]])), 3)  # no lead yet: ln 2
+    0.693
     """
     scores, grades = _floats(scores, grades)
     return _mean_over_pairs(ops.softplus(-_lead(scores)), grades)
@@ -58,6 +67,9 @@ def softmax_loss(scores, grades):
     titles do in lesson 06's loss: ListNet (Cao et al. 2007, doi:10.1145/1273496.1273513) with
     the grades where it takes their exponentials. The mean over the queries that have a relevant
     candidate, in nats. Defined in lesson 09.
+
+    >>> round(float(softmax_loss([[0.0, 0.0, 0.0]], [[1, 0, 0]])), 3)  # one of three: ln 3
+    1.099
     """
     scores, grades = _floats(scores, grades)
     total = ops.sum(grades, axis=1, keepdims=True)  # (queries, 1)
@@ -72,6 +84,10 @@ def approx_ndcg_loss(scores, grades, temperature=1.0):
     ApproxNDCG (Qin, Liu and Li 2010, doi:10.1007/s10791-009-9124-x) with lesson 10's linear gain.
     The mean over the queries that have a relevant candidate; towards temperature 0 it becomes
     1 - nDCG of the candidates. Defined in lesson 09.
+
+    >>> scores, grades = [[0.0, 9.0]], [[1, 0]]  # the relevant one comes second: 1 - 1 / log2(3)
+    >>> round(float(approx_ndcg_loss(scores, grades, temperature=0.01)), 3)
+    0.369
     """
     scores, grades = _floats(scores, grades)
     gained = ops.sum(grades / _log2(1 + soft_ranks(scores, temperature)), axis=1)  # (queries,)
@@ -98,6 +114,9 @@ def soft_ranks(scores, temperature=1.0):
 
     ``(queries, candidates)`` float → the same shape, float32 in [1, candidates]. Defined in
     lesson 09. Raises ``TutorialError`` for a temperature that is not above 0.
+
+    >>> ops.convert_to_numpy(soft_ranks([[0.9, 0.1, 0.5]], temperature=0.01)).round(2).tolist()
+    [[1.0, 3.0, 2.0]]
     """
     if not temperature > 0:
         raise TutorialError(f"the temperature is {temperature}: it must be above 0, such as 1.0")

@@ -6,6 +6,7 @@ stands with the model, in its ``compute_loss`` or in ``model.compile``.
 """
 
 import contextlib
+import functools
 import json
 import math
 import sys
@@ -77,7 +78,11 @@ class Batches:
 
 
 def constant(step, total):
-    """The same at every step."""
+    """The same at every step.
+
+    >>> constant(0, 100), constant(99, 100)
+    (1.0, 1.0)
+    """
     return 1.0
 
 
@@ -151,7 +156,7 @@ def train(
     steps = _ready(model, batches, epochs, learning_rate)  # in an epoch
     total = epochs * steps
     schedule = schedule or warm_up_then_cosine(min(steps, total // 5))
-    with _kept_in(folder) as files:
+    with _kept_in(folder) as files, _log_files(files) as write_log:
         done, log, row, losses = _restored(model, files)
         began = time.time()
         shown = tqdm(
@@ -173,7 +178,7 @@ def train(
                 row |= {"val_loss": _mean_loss(model, validation)} if validation else {}
                 log.append(row)
                 shown.set_postfix(loss=f"{row['loss']:.3f}")
-                _write_log(files, log)
+                write_log(log)
             if files and (number == steps - 1 or (step + 1) % save_every == 0):
                 progress = {"steps": step + 1, "log": log, "row": row, "losses": losses}
                 save_state(model, files / "state.npz", **progress)
@@ -222,15 +227,25 @@ def _kept_in(folder):
         yield folder
 
 
-def _write_log(folder, log):
-    if folder is None:
-        return
-    pd.DataFrame(log).to_csv(folder / "log.csv", index=False)
-    writer = Writer(str(folder / "tensorboard"))
-    for name, value in log[-1].items():
-        if is_a(value, float):
-            writer.add_scalar(name, value, log[-1]["epoch"])
-    writer.close()
+@contextlib.contextmanager
+def _log_files(folder):
+    """A function that writes the log of an epoch: ``log.csv``, and one TensorBoard file a run."""
+    with contextlib.ExitStack() as opened:
+
+        @functools.cache
+        def board():  # with the first row: a training that was done before leaves no empty file
+            return opened.enter_context(contextlib.closing(Writer(str(folder / "tensorboard"))))
+
+        def write(log):
+            if folder is None:
+                return
+            pd.DataFrame(log).to_csv(folder / "log.csv", index=False)
+            for name, value in log[-1].items():
+                if is_a(value, float):
+                    board().add_scalar(name, value, log[-1]["epoch"])
+            board().flush()  # what a killed training has done can be seen
+
+        yield write
 
 
 def save_state(model, file, **progress):

@@ -12,7 +12,7 @@ what is not listed is not. Equal scores are ranked by ascending product id (ids 
 so "10" < "9").
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 
@@ -61,7 +61,7 @@ class Evaluation:
 
 def evaluate_ranking(
     qrels: Mapping,
-    ids: Sequence,
+    ids: ArrayLike,
     rows: ArrayLike,
     scores: ArrayLike | None = None,
     metrics: str | Iterable[str] = ("R@10",),
@@ -89,18 +89,18 @@ def evaluate_ranking(
     """
     names = _metric_names(metrics)
     queries, no_relevant = _relevant_queries(qrels, qrels)
-    ids, rows = np.asarray(ids), np.asarray(rows)
-    _check_ranking(qrels, ids, rows, scores)
+    gallery, ranked = np.asarray(ids), np.asarray(rows)
+    _check_ranking(qrels, gallery, ranked, scores)
     if scores is not None:
-        rows = _in_order(ids, rows, np.asarray(scores))
-    grades = relevance_in_order(qrels, ids[rows], qrels)
-    grades[rows < 0] = 0.0
+        ranked = _in_order(gallery, ranked, np.asarray(scores))
+    grades = relevance_in_order(qrels, gallery[ranked], qrels)
+    grades[ranked < 0] = 0.0
 
     asked = np.array([query in queries for query in qrels])
     ideal = _padded([list(qrels[query].values()) for query in queries])
     values = {name: compute(name, grades[asked], ideal) for name in names}
     table = pd.DataFrame(values, index=pd.Index(list(queries), name="query"))
-    unranked = [query for query, found in zip(qrels, rows, strict=True) if (found < 0).all()]
+    unranked = [query for query, found in zip(qrels, ranked, strict=True) if (found < 0).all()]
     return Evaluation(table, no_relevant, [query for query in unranked if query in queries])
 
 

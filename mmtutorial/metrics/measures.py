@@ -115,9 +115,9 @@ def recall(
     >>> recall([[1, 0, 1, 0]], n_relevant=[4], k=3).tolist()  # two of its four
     [0.5]
     """
-    grades, k = _prepared(grades, k, scores)
-    n_relevant = _checked_relevants(n_relevant, (grades > 0).astype(float))
-    return _found(grades, k, scores) / n_relevant
+    ranked, k = _prepared(grades, k, scores)
+    n_relevant = _checked_relevants(n_relevant, (ranked > 0).astype(float))
+    return _found(ranked, k, scores) / n_relevant
 
 
 def precision(grades: ArrayLike, k: int, scores: ArrayLike | None = None) -> np.ndarray:
@@ -198,12 +198,12 @@ def average_precision(
     >>> average_precision([[0, 1, 0, 1]], n_relevant=[2]).tolist()  # (1/2 + 2/4) / 2
     [0.5]
     """
-    grades, k = _prepared(grades, k, scores)
-    relevant = (grades > 0).astype(float)
+    ranked, k = _prepared(grades, k, scores)
+    relevant = (ranked > 0).astype(float)
     n_relevant = _checked_relevants(n_relevant, relevant)
     tie = _ties(relevant, scores)
     others = tie.place * (tie.total - 1) / np.maximum(tie.size - 1, 1)
-    ranks = np.arange(1, grades.shape[1] + 1)
+    ranks = np.arange(1, ranked.shape[1] + 1)
     terms = tie.total / tie.size * (tie.before + 1 + others) / ranks
     return terms[:, :k].sum(axis=1) / n_relevant
 
@@ -224,11 +224,11 @@ def ndcg(
     >>> ndcg([[0, 3]], ideal=[[3]]).round(3).tolist()  # 1 / log2(3): second, not first
     [0.631]
     """
-    grades, depth = _prepared(grades, k, scores)
+    ranked, depth = _prepared(grades, k, scores)
     ideal = -np.sort(-np.maximum(np.asarray(ideal, dtype=np.float64), 0.0), axis=1)
-    _checked_relevants((ideal > 0).sum(axis=1), (grades > 0).astype(float))
+    _checked_relevants((ideal > 0).sum(axis=1), (ranked > 0).astype(float))
     ideal = ideal[:, :k]
-    tie = _ties(grades, scores)
+    tie = _ties(ranked, scores)
     gained = (tie.total / tie.size)[:, :depth]
     return gained @ _discount(depth) / (ideal @ _discount(ideal.shape[1]))
 
@@ -281,7 +281,7 @@ def compute(
     grades, ideal = np.asarray(grades, dtype=np.float64), np.asarray(ideal, dtype=np.float64)
     n_relevant = (ideal > 0).sum(axis=1)
     depth = grades.shape[1]
-    within = None if k is None else min(k, depth)  # the formulas ask for k ranks at least
+    within = depth if k is None else min(k, depth)  # the formulas ask for k ranks at least
     if kind == "R":
         return recall(grades, n_relevant, within, scores)
     if kind == "P":
@@ -293,9 +293,9 @@ def compute(
         return reciprocal_rank(grades, within, scores)
     if kind == "AP":
         return average_precision(grades, n_relevant, within, scores)
-    if k is not None and k > depth:  # the ideal ranking goes on past the last rank, up to k
-        ideal, within = -np.sort(-ideal, axis=1)[:, :k], None
-    return ndcg(grades, ideal, within, scores)
+    if k is None or k > depth:  # the ideal ranking goes on past the last rank, up to k
+        return ndcg(grades, -np.sort(-ideal, axis=1)[:, :k], None, scores)
+    return ndcg(grades, ideal, k, scores)
 
 
 def chance(name: str, n_relevant: ArrayLike, gallery_size: int) -> np.ndarray:

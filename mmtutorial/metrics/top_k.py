@@ -39,9 +39,9 @@ def top_k(
     """
     queries, gallery = np.atleast_2d(queries), np.asarray(gallery)
     check_shapes(queries, gallery, k, ids)
-    ids = np.asarray(ids)  # compared where scores tie; to sort them all would take longest here
+    places = np.asarray(ids)  # compared where scores tie; to sort them all would take longest here
     return nearest_rows(
-        queries, gallery, k, ids if ids.dtype.kind in "UO" else ids.astype(str), block
+        queries, gallery, k, places if places.dtype.kind in "UO" else places.astype(str), block
     )
 
 
@@ -95,10 +95,10 @@ def select_top(scores: np.ndarray, k: int, places: np.ndarray) -> tuple[np.ndarr
     """
     rows = np.empty((len(scores), k), dtype="int64")
     places = np.broadcast_to(places, scores.shape)
-    least = np.partition(scores, -k, axis=1)[:, -k]  # the k-th best score of each query
+    threshold = np.partition(scores, -k, axis=1)[:, -k]  # the k-th best score of each query
     for n, of_query in enumerate(scores):
         # All that tie with the k-th best stand for election, or the cut would pick at random.
-        candidates = np.flatnonzero(of_query >= least[n])
+        candidates = np.flatnonzero(of_query >= threshold[n])
         order = np.lexsort((places[n, candidates], -of_query[candidates]))[:k]
         rows[n] = candidates[order]
     return rows, np.take_along_axis(scores, rows, axis=1).astype("float32", copy=False)

@@ -29,7 +29,7 @@ def read_filters(
     """The filters of ``where`` (see ``ProductSearch.search``), checked: ``ranges`` and ``values``.
 
     ``columns`` are the names that can be filtered by, ``numeric`` those of them that hold numbers.
-    ``ranges`` is ``{column: (least, most)}``, None where an end is open; ``values`` is
+    ``ranges`` is ``{column: (min, max)}``, None where an end is open; ``values`` is
     ``{column: {spelling: value as given}}``.
 
     >>> read_filters({"colour": "Red", "price": (None, 50)}, ["colour", "price"], ["price"])
@@ -86,6 +86,9 @@ def unknown_value(column: str, value, names: Iterable) -> TutorialError:
     """The ``TutorialError`` for a value that no product has: it names the nearest there are.
 
     ``names``: the values of the column, the commonest first.
+
+    >>> print(unknown_value("colour", "bleu", ["Red", "Blue"]))
+    no product has the colour 'bleu': the nearest values are 'Blue'
     """
     spelt = {spelling(name): str(name) for name in names if spelling(name)}
     close = difflib.get_close_matches(spelling(value), spelt, 3, 0.5)

@@ -19,15 +19,24 @@ FUNCTION_WORDS = frozenset(  # they say nothing about a product, whatever is spe
 
 
 def associated_terms(
-    left: Sequence[Sequence[str]], right: Sequence[Sequence[str]], sure: float, least: int = 3
+    left: Sequence[Sequence[str]],
+    right: Sequence[Sequence[str]],
+    min_confidence: float,
+    min_count: int = 3,
 ) -> dict[str, str]:
     """For each term of ``left`` the term of ``right`` that goes with it: a dict.
 
     ``left``, ``right``: for each product, its terms. The partner is the one with the highest
     n(l, r) / √(n(l) · n(r)) (Ochiai 1957: the cosine of their columns), n counting products; kept
-    if it is above 0.3, at least ``sure`` of the products with l have it, and ``least`` do.
+    if it is above 0.3, at least the share ``min_confidence`` of the products with l have it, and at
+    least ``min_count`` products.
+
+    >>> chinese, english = [["红色"]] * 3 + [["蓝色"]] * 3, [["red"]] * 3 + [["blue"]] * 3
+    >>> found = associated_terms(chinese, english, min_confidence=0.8)
+    >>> found["红色"], found["蓝色"]
+    ('red', 'blue')
     """
-    return _partners(_counted(left), _counted(right), sure, least)
+    return _partners(_counted(left), _counted(right), min_confidence, min_count)
 
 
 def _counted(terms):
@@ -40,7 +49,7 @@ def _counted(terms):
     return counter.fit_transform(terms), counter.get_feature_names_out()
 
 
-def _partners(left, right, sure, least=3):
+def _partners(left, right, min_confidence, min_count=3):
     """``associated_terms`` of what was ``_counted``."""
     (a, names), (b, others) = left, right
     if a is None or b is None:
@@ -48,7 +57,9 @@ def _partners(left, right, sure, least=3):
     both = (a.T @ b).tocoo()  # (n_left, n_right): how many products have both
     n_a, n_b = np.asarray(a.sum(axis=0)).ravel(), np.asarray(b.sum(axis=0)).ravel()
     likeness = both.data / np.sqrt(n_a[both.row] * n_b[both.col])
-    good = (likeness > 0.3) & (both.data >= sure * n_a[both.row]) & (both.data >= least)
+    good = (
+        (likeness > 0.3) & (both.data >= min_confidence * n_a[both.row]) & (both.data >= min_count)
+    )
     best = np.flatnonzero(good)[np.argsort(likeness[good], kind="stable")]  # the last one wins
     return {names[both.row[place]]: others[both.col[place]] for place in best}
 
@@ -77,12 +88,12 @@ class QueryReader:
         counted = _counted(titles)
         for column in columns:
             values = [[value] if value else [] for value in table[column]]
-            for word, value in _partners(counted, _counted(values), sure=0.8).items():
+            for word, value in _partners(counted, _counted(values), min_confidence=0.8).items():
                 self.values.setdefault(joined(words(word)), (column, value))
         self.english = {}
         if "title_zh" in table and (table["title_zh"] != "").any():
             chinese = [chinese_words(title) for title in table["title_zh"]]
-            self.english = _partners(_counted(chinese), counted, sure=0.3)
+            self.english = _partners(_counted(chinese), counted, min_confidence=0.3)
 
     def attributes(self, query: str) -> list[tuple[str, str]]:
         """The attribute values that a query names: ``[(column, value), …]`` in their order."""
@@ -142,16 +153,16 @@ class QueryReader:
         ]
 
     def _nearest(self, word):
-        most = 0 if len(word) < 4 else 1 if len(word) < 8 else 2
-        if not most:
+        max_edits = 0 if len(word) < 4 else 1 if len(word) < 8 else 2
+        if not max_edits:
             return ""
         # An edit adds one letter, takes one away, or both: most words differ in more letters.
         more = self._letters - _letter_counts([word])  # (n_words, 64)
         fewest = np.maximum(np.maximum(more, 0).sum(axis=1), np.maximum(-more, 0).sum(axis=1))
         near = []
-        for place in np.flatnonzero(fewest <= most):  # the commonest first
+        for place in np.flatnonzero(fewest <= max_edits):  # the commonest first
             other = self._common[place]
-            if len(other) > 2 and (distance := _edits(word, other)) <= most:
+            if len(other) > 2 and (distance := _edits(word, other)) <= max_edits:
                 near.append((distance, place))
         return self._common[min(near)[1]] if near else ""
 
@@ -167,7 +178,7 @@ def _letter_counts(texts):
 def _edits(a, b):
     """How many letters to insert, leave out, change, or swap with the next, from ``a`` to ``b``.
 
-    The optimal string alignment distance: Damerau 1964, each letter edited at most once.
+    The optimal string alignment distance: Damerau 1964, each letter edited at max_edits once.
     """
     before, row = [], [*range(len(b) + 1)]
     for i, x in enumerate(a, 1):

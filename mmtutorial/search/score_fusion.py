@@ -122,14 +122,14 @@ def reciprocal_ranks(scores: np.ndarray, k: int = 60, depth: int | None = None) 
     return rank_shares(scores, np.ones(len(scores)), k, depth).sum(axis=0)
 
 
-def attribute_agreement(asked: np.ndarray, has: np.ndarray) -> np.ndarray:
+def attribute_agreement(wanted: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The share of the attribute values asked for that each product has, from 0 to 1.
 
-    ``asked``: n codes; ``has``: ``(n_products, n)`` codes of the same n attributes, one number for
-    each value. What the catalogue does not say agrees with nothing. Returns ``(n_products,)``
+    ``wanted``: n codes; ``values``: ``(n_products, n)`` codes of the same n attributes, one number
+    for each value. What the catalogue does not say agrees with nothing. Returns ``(n_products,)``
     float32. Defined in lesson 24.
 
     >>> attribute_agreement(np.array([3, 7]), np.array([[3, 7], [3, 1], [0, 0]])).tolist()
     [1.0, 0.5, 0.0]
     """
-    return (np.asarray(has) == asked).mean(axis=1, dtype="float32")
+    return (np.asarray(values) == wanted).mean(axis=1, dtype="float32")

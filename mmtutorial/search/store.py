@@ -199,7 +199,7 @@ class VectorStore:
         queries : ``(n_queries, dim)`` float
         where : attribute → the value, or a list of values, that a product may have; as in
             ``ProductSearch.search``, case and spaces do not count
-        price : ``(least, most)``, either may be None; a product without a price does not pass
+        price : ``(min, max)``, either may be None; a product without a price does not pass
 
         Returns a list, for each query ``{id: score}``, best first, at most k: a run, as
         ``evaluation.evaluate`` takes it. Equal scores are in the order of ids; which of them is cut

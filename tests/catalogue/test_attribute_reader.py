@@ -11,7 +11,7 @@ from mmtutorial.catalogue.attribute_reader import joined, read_values, stem
     st.lists(st.sampled_from("abc"), max_size=8), st.sets(st.text("abc", min_size=1), max_size=9)
 )
 def test_every_word_is_read_once_and_the_longest_name_wins(text, names):
-    read = [*read_values(len(text), lambda a, b: "".join(text[a:b]) in names or None, longest=3)]
+    read = [*read_values(len(text), lambda a, b: "".join(text[a:b]) in names or None, max_words=3)]
     assert [place for start, stop, _ in read for place in range(start, stop)] == [*range(len(text))]
     for start, stop, value in read:
         assert value == ("".join(text[start:stop]) in names or None)

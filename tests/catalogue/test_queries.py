@@ -100,7 +100,7 @@ def test_the_exam_is_the_catalogues_own_without_copies_of_titles(typed_shop):
     typed_shop.queries = own | title
     assert typed_shop.exam(parts) == (own, "the catalogue's own queries", False)
     typed_shop.queries = {"a present": {first["id"]: 1}} | title
-    assert "composed" in typed_shop.exam(parts, n=20, least=5).source
+    assert "composed" in typed_shop.exam(parts, n=20, min_queries=5).source
 
 
 def test_what_is_not_relevant_is_no_answer_of_the_exam(typed_shop):
@@ -111,13 +111,13 @@ def test_what_is_not_relevant_is_no_answer_of_the_exam(typed_shop):
 
 def test_a_composed_exam_asks_for_test_products_alone(typed_shop):
     parts = typed_shop.split(seed=0, shares=(0.5, 0.1, 0.4))
-    exam = typed_shop.exam(parts, n=20, least=5)
+    exam = typed_shop.exam(parts, n=20, min_queries=5)
     assert "composed" in exam.source and not exam.copied and 5 <= len(exam.qrels) <= 20
     tested, titles = set(parts.test.table["id"]), set(typed_shop.table["title"].str.lower())
     for query, answers in exam.qrels.items():
         assert set(answers) <= tested and 1 <= len(answers) <= 10
         assert query not in titles
-    too_few = typed_shop.exam(parts, n=20, least=21)
+    too_few = typed_shop.exam(parts, n=20, min_queries=21)
     assert "titles" in too_few.source and too_few.copied
 
 
@@ -221,8 +221,8 @@ def test_held_out_queries_ask_for_one_part_alone(typed_shop):
     parts = typed_shop.split(shares=(0.5, 0.1, 0.4))
     table, spoken = typed_shop.table, spoken_types(typed_shop.table)
     inside = table["id"].isin(parts.test.table["id"]).to_numpy()
-    for least, words in ((5, "men"), (10**6, "")):  # composed; too few of them: half titles
-        queries, grades = held_out_queries(parts.test, 50, spoken, table, least=least)
+    for min_queries, words in ((5, "men"), (10**6, "")):  # composed; too few of them: half titles
+        queries, grades = held_out_queries(parts.test, 50, spoken, table, min_queries=min_queries)
         assert len(queries.texts) >= 5 and any(words in text for text in queries.texts)
         assert (grades[:, inside] == 2).any(axis=1).all() and (grades[:, ~inside] < 2).all()
-        assert list(queries.wanted.columns) == (["title"] if least > 50 else [KIND, *ASKED])
+        assert list(queries.wanted.columns) == (["title"] if min_queries > 50 else [KIND, *ASKED])

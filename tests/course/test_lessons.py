@@ -8,7 +8,7 @@ from mmtutorial import TutorialError
 from mmtutorial.course.lessons import (
     CHOICES,
     FREE,
-    LEAST,
+    MINIMUM,
     Lesson,
     check_text,
     check_value,
@@ -201,8 +201,8 @@ def test_the_course_says_what_each_of_its_parameters_may_be(lesson):
     assert texts <= {*CHOICES, *FREE}, "a text is one of CHOICES, or FREE"
     for name in texts & set(CHOICES):
         assert check_value(lesson, name, lesson.parameters[name], "the lesson's own cell")
-    for name in set(lesson.parameters) & set(LEAST):
-        assert lesson.parameters[name] >= LEAST[name]
+    for name in set(lesson.parameters) & set(MINIMUM):
+        assert lesson.parameters[name] >= MINIMUM[name]
 
 
 def names_that_lean_on_another(lesson):

@@ -24,6 +24,18 @@ def test_a_gallery_shows_every_photo_with_its_title_and_frame():
     assert [axis.get_frame_on() for axis in shown] == [True, False, False, False, True]
 
 
+@pytest.mark.parametrize("width", [0.9, 0.95, 1.15, 1.5])
+def test_titles_in_a_gallery_do_not_touch_and_say_the_type(width):
+    titles = ["Brindlemoor Women Terra Summer Red Handbag"] * 30
+    figure = plots.gallery([PHOTOS[0]] * 30, titles, columns=10, width=width)
+    figure.canvas.draw()
+    boxes = [axis.title.get_window_extent() for axis in figure.axes]
+    assert not any(box.overlaps(other) for n, box in enumerate(boxes) for other in boxes[:n])
+    photos = [axis.get_window_extent() for axis in figure.axes]
+    assert not any(box.overlaps(photo) for box in boxes for photo in photos)
+    assert all(axis.get_title().endswith("Handbag") for axis in figure.axes)
+
+
 def test_a_gallery_of_nothing_is_an_error():
     with pytest.raises(ValueError, match="at least one photo"):
         plots.gallery(PHOTOS[:0])

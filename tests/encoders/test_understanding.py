@@ -85,6 +85,7 @@ def shop(brands, n=300, seed=0):
     return order.agg(" ".join, axis=1).tolist(), product_names(table)
 
 
+@pytest.mark.slow
 def test_taggers_find_roles_and_only_the_neighbours_give_a_new_brand_away():
     titles, names = shop(["Acme", "Bolt", "Cord", "Dune"])
     roles = [roles_of(title, name) for title, name in zip(titles, names, strict=True)]

@@ -75,6 +75,7 @@ def two_languages(n=600, seed=0):
     return rows.astype("int32")
 
 
+@pytest.mark.slow
 def test_words_that_never_meet_are_no_neighbours():
     vectors = train_skipgram(two_languages(), 24, width=8, epochs=5, batch_size=256)
     assert vectors.shape == (24, 8) and not vectors[[0, 1, 22, 23]].any()

@@ -190,6 +190,7 @@ def fit(model, data, epochs=6):
     return model.fit(data, rows, batch_size=64, epochs=epochs, verbose=0).history["loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per", ["product", "dimension"])
 def test_weights_learn_to_leave_what_is_damaged(per):
     data, lost = damaged()
@@ -214,6 +215,7 @@ def test_saved_and_read_again(per, tmp_path):
         assert np.allclose(ops.convert_to_numpy(value), ops.convert_to_numpy(again(data)[name]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per", PER)
 def test_mixed_precision_trains(per):
     """What a GPU run does, on the CPU: float16 compute, weights that still have the sum one."""

@@ -1,6 +1,7 @@
 """The base model: its losses by hand, what it learns from, a training that can be interrupted."""
 
 import errno
+import functools
 import json
 import shutil
 
@@ -94,6 +95,14 @@ def test_title_tokens_are_the_words_then_the_bag():
     assert (TitleTokens.fit(texts[:1], min_count=1).encode(texts)[1, 1:3] == UNKNOWN).all()
 
 
+def test_title_tokens_build_their_vocabularies_once(monkeypatch):
+    tokeniser = TitleTokens.fit(["Acme red shirt"], min_count=1)
+    before, made = tokeniser.encode(["red shirt"]), []
+    monkeypatch.setattr(Vocabulary, "__init__", lambda *given, **named: made.append(given))
+    assert (tokeniser.encode(["red shirt"]) == before).all()
+    assert not made
+
+
 def test_title_tokens_without_ngrams_are_the_words_twice():
     tokeniser = TitleTokens.fit(["Acme red shirt"], min_count=1)
     tokeniser.ngrams = False
@@ -106,7 +115,7 @@ def test_title_tokens_without_ngrams_are_the_words_twice():
 
 def test_rare_values_are_no_class_of_their_own(shop):
     table = shop.table.copy()
-    table.loc[:3, "brand"] = "Rarely"  # one less than LEAST
+    table.loc[:3, "brand"] = "Rarely"  # one less than MIN_PRODUCTS
     labels = Labels.fit(table)
     assert labels.classes["brand"] == ["", "Acme", "Bolt"]
     numbers = labels.class_numbers(table)
@@ -163,6 +172,7 @@ def test_augmenting_moves_and_hides_but_never_recolours(shop):
 # Training ---------------------------------------------------------------------------------------
 
 
+@functools.cache  # making a model takes seconds; no test below changes one
 def without(shop, *parts):
     settings = {**attribute_encoder.SETTINGS, **TINY, "without": parts}
     keras.utils.set_random_seed(0)
@@ -184,13 +194,14 @@ def test_leaving_out_every_part_leaves_the_contrastive_loss(shop):
 
 
 def test_each_part_that_is_left_out_changes_something(shop):
-    (x, y), parameters = without(shop)[1][0], without(shop)[0].model.count_params()
+    whole, batches = without(shop)
+    x, y = batches[0]
     other_x, other_y = without(shop, "augmentation", "title twins", "n-grams")[1][0]
-    rows = np.sort(without(shop)[1].order[:16])
+    rows = np.sort(batches.order[:16])
     assert (other_x["photo"] == shop.photos[rows]).all() and (x["photo"] != shop.photos[rows]).any()
     assert len(np.unique(other_y["group"])) == 16 > len(np.unique(y["group"]))
     assert (other_x["tokens"] > 0).sum() < (x["tokens"] > 0).sum()
-    assert without(shop, "word order")[0].model.count_params() < parameters
+    assert without(shop, "word order")[0].model.count_params() < whole.model.count_params()
 
 
 def test_an_unknown_part_to_leave_out_is_named(shop):

@@ -384,7 +384,7 @@ def test_the_re_ranker_reads_the_words():
     keras.utils.set_random_seed(0)
     task = small_task(n=256)
     task.x["query"] = unit_length(np.random.default_rng(9).normal(size=task.x["query"].shape))
-    task.more["lexical"] += task.grades  # nothing but the words tells the right one
+    task.extra_inputs["lexical"] += task.grades  # nothing but the words tells the right one
     model = ReRanker(width=16)
     rankers.train(model, task, epochs=15, learning_rate=0.01)
     assert share_on_top(model, task) > 0.9

@@ -33,13 +33,16 @@ def table(copies=4):
 def test_a_partner_is_what_goes_with_a_term_and_not_what_goes_with_everything():
     left = [["tee", "new"]] * 3 + [["shoe", "new"]] * 5
     right = [["Tshirts", "Casual"]] * 3 + [["Shoes", "Casual"]] * 4 + [["Shoes"]]
-    assert query_reader.associated_terms(left, right, sure=0.8) == {
+    assert query_reader.associated_terms(left, right, min_confidence=0.8) == {
         "tee": "Tshirts", "shoe": "Shoes", "new": "Casual",
     }  # fmt: skip
-    assert query_reader.associated_terms(left, right, sure=0.9)["shoe"] == "Shoes"
-    assert "new" not in query_reader.associated_terms(left, right, sure=0.9)  # 7 of 8
-    assert query_reader.associated_terms(left, right, sure=0.8, least=4).keys() == {"shoe", "new"}
-    assert query_reader.associated_terms(left, [[]] * 8, sure=0.8) == {}
+    assert query_reader.associated_terms(left, right, min_confidence=0.9)["shoe"] == "Shoes"
+    assert "new" not in query_reader.associated_terms(left, right, min_confidence=0.9)  # 7 of 8
+    assert query_reader.associated_terms(left, right, min_confidence=0.8, min_count=4).keys() == {
+        "shoe",
+        "new",
+    }
+    assert query_reader.associated_terms(left, [[]] * 8, min_confidence=0.8) == {}
 
 
 @pytest.mark.parametrize(

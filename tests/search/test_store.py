@@ -53,7 +53,7 @@ def server(tmp_path_factory):
     process.wait(timeout=20)
 
 
-@pytest.fixture(scope="module", params=["file", "server"])
+@pytest.fixture(scope="module", params=["file", pytest.param("server", marks=pytest.mark.slow)])
 def address(request, tmp_path_factory):
     if request.param == "server":
         return request.getfixturevalue("server")
