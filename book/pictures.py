@@ -74,10 +74,7 @@ def shop_page(name):
                 page.wait_for_selector("#grid img", timeout=120_000)
                 page.fill("#words", QUERY)
                 page.keyboard.press("Enter")
-                page.wait_for_function(
-                    "query => document.querySelector('#heading').innerText.includes(query)",
-                    arg=QUERY,
-                )
+                page.wait_for_selector(f"#heading:has-text('{QUERY}')")
                 page.wait_for_timeout(1500)
                 picture = page.screenshot()
                 browser.close()

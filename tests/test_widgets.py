@@ -178,8 +178,6 @@ def test_the_page_of_lesson_24_searches_after_run_all(browser, lab):
     shop = page.locator('iframe[title="Product search"]').element_handle().content_frame()
     shop.fill("#words", "black hat")
     shop.press("#words", "Enter")
-    shop.wait_for_function(
-        "() => document.querySelector('#heading').innerText.includes('black hat')"
-    )
+    shop.wait_for_selector("#heading:has-text('black hat')")
     assert shop.locator("#grid img").count() > 0
     page.close()

@@ -328,8 +328,8 @@ def test_the_app_says_which_folder_to_remove_where_its_search_is_damaged(
     folder, catalogue = tmp_path / "search", saved[1]
     shutil.copytree(saved[0], folder)
     (folder / "search.json").write_text(json.dumps({}))
+    catalogue.table.to_parquet(folder / opening.TABLE)
     monkeypatch.setattr(opening, "load_catalogue", lambda which: catalogue)
-    monkeypatch.setattr(Catalogue, "cleaned", lambda self: self)
     with pytest.raises(TutorialError, match=f"remove the folder {folder} and start again: .*json"):
         opening.load("demo", folder)
 
