@@ -323,6 +323,8 @@ def get(name):
     if name == "fashion":
         click.echo(f"The fashion catalogue is whole: {fashion.download()}")
         return
+    if name not in real_sets.real_sets():
+        raise click.BadParameter(f"{name!r} is none of fashion, {', '.join(real_sets.real_sets())}")
     click.echo(real_sets.real_set(name))
     click.echo(f"The set is whole: {real_sets.download(name)}")
 

@@ -291,13 +291,15 @@ class _Run:
         Of a run that is being stopped: {}.
         """
         lesson = task.lesson
+        with self.lock:  # Python 3.11's parser counts its depth for all threads together
+            digest = fingerprint(lesson, task.parameters, common)
         metrics = {
             "lesson": lesson.name,
             "title": lesson.title,
             **{key: common[key] for key in ("dataset", "profile", "versions")},
             "parameters": {**lesson.parameters, **task.parameters},
             "changed": task.changed,
-            "fingerprint": fingerprint(lesson, task.parameters, common),
+            "fingerprint": digest,
         }
         earlier = read_metrics(task.folder) or {}
         passed = earlier.get("status") == "passed" and not force

@@ -45,7 +45,7 @@ results"""
 def course(tmp_path):
     """A course of one lesson that can be swept and one that has no seed; options to sweep it."""
     write_course(tmp_path)
-    return {"notebooks": tmp_path / "notebooks", "results": tmp_path / "results"}
+    return {"notebooks": tmp_path / "notebooks", "results": tmp_path / "results", "jobs": 1}
 
 
 def write_course(folder):
