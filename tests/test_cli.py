@@ -269,7 +269,7 @@ def test_a_search_that_cannot_be_answered_says_why(shop, words, message):
 
 @pytest.mark.slow
 def test_a_search_on_the_terminal_is_quiet(tmp_path):
-    """The answer alone goes to the screen: no line of TensorFlow, no progress once it is built."""
+    """The answer alone is the output; while it is built bars go to the other stream."""
     command = "from mmtutorial.cli import main; main()"
     words = [sys.executable, "-c", command, "search", "red tee", "-k", "3"]
     first = subprocess.run(words, capture_output=True, text=True)

@@ -1,7 +1,9 @@
 """A search on the terminal: ``mmtutorial search``."""
 
+import contextlib
 import json
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterable
 
@@ -32,7 +34,8 @@ def search(
     where = read_where(filters)
     if words is None and photo is None:
         raise TutorialError("nothing to search by: give words in quotes, or --photo FILE")
-    shop = opening.open_shop(dataset, model)
+    with contextlib.redirect_stdout(sys.stderr):  # bars are no part of the answer
+        shop = opening.open_shop(dataset, model)
     where = _numbers(where, shop.catalogue.table.select_dtypes("number"))
     asked = shop.reader.translated(words) if words is not None else None
     found, parts = shop.find(shop.query(asked, photo, photo_weight), k, where)

@@ -359,7 +359,8 @@ import pathlib, sys
 from mmtutorial import cli
 from mmtutorial.course import sweep
 sweep.ROOT = pathlib.Path(sys.argv[1])
-cli.main(["sweep", "0", "-p", "METHOD", "sum", "slow", "--seeds", "0", "--results", sys.argv[2]])"""
+cli.main(["sweep", "0", "-p", "METHOD", "sum", "slow", "--seeds", "0", "--jobs", "1",
+          "--results", sys.argv[2]])"""
 
 
 @pytest.mark.slow
