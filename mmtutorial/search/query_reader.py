@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -40,20 +41,20 @@ def associated_terms(
 
 
 def _counted(terms):
-    """Which products have which term, ``(n_products, n_terms)`` sparse, and the terms."""
-    from sklearn.feature_extraction.text import CountVectorizer
+    """Which products have which term, ``(n_products, n_terms)`` sparse, and the terms, sorted."""
+    from scipy.sparse import csr_array
 
-    if not any(terms):
-        return None, []
-    counter = CountVectorizer(analyzer=lambda one: one, binary=True)
-    return counter.fit_transform(terms), counter.get_feature_names_out()
+    rows = np.repeat(np.arange(len(terms)), [len(each) for each in terms])
+    codes, names = pd.factorize(np.array([*chain(*terms)], dtype=object), sort=True)
+    has = csr_array((np.ones(len(rows), dtype="int64"), (rows, codes)), (len(terms), len(names)))
+    has.sum_duplicates()
+    has.data[:] = 1
+    return has, names
 
 
 def _partners(left, right, min_confidence, min_count=3):
     """``associated_terms`` of what was ``_counted``."""
     (a, names), (b, others) = left, right
-    if a is None or b is None:
-        return {}
     both = (a.T @ b).tocoo()  # (n_left, n_right): how many products have both
     n_a, n_b = np.asarray(a.sum(axis=0)).ravel(), np.asarray(b.sum(axis=0)).ravel()
     likeness = both.data / np.sqrt(n_a[both.row] * n_b[both.col])
@@ -87,7 +88,7 @@ class QueryReader:
                 self.values.setdefault(joined(words(value)), (column, value))
         counted = _counted(titles)
         for column in columns:
-            values = [[value] if value else [] for value in table[column]]
+            values = [[value] if value else [] for value in table[column].tolist()]
             for word, value in _partners(counted, _counted(values), min_confidence=0.8).items():
                 self.values.setdefault(joined(words(word)), (column, value))
         self.english = {}

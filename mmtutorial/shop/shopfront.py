@@ -370,7 +370,8 @@ class Shopfront:
     def _product(self, row, score=None, chance=None, move=None) -> dict:
         product = self.table.iloc[row]
         width, height = self.shop.catalogue.thumbnail_size(row)
-        address = f"/photo/{quote(product['id'], safe='')}?size="
+        version = product.get("photo_hash", "")
+        address = f"/photo/{quote(product['id'], safe='')}?v={version}&size="
         return {
             "id": product["id"],
             "row": row,
