@@ -6,7 +6,7 @@ import pytest
 
 # Each of these fixtures starts kernels or servers: a test that uses one is slow, also unmarked.
 SLOW_FIXTURES = {
-    "course_run", "swept", "lab", "server", "on_the_demo_shop", "on_a_sample_of_fashion",
+    "course_run", "swept", "lab", "server", "hub", "on_the_demo_shop", "on_a_sample_of_fashion",
 }  # fmt: skip
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 

@@ -82,6 +82,7 @@ def test_importing_the_package_imports_no_keras_and_no_tensorflow():
     assert python(code) == "set()"
 
 
+@pytest.mark.slow
 def test_a_training_writes_nothing():
     code = (
         "import mmtutorial.matching.contrastive, keras, numpy as np\n"
@@ -92,10 +93,12 @@ def test_a_training_writes_nothing():
     assert python(code) == ""
 
 
+@pytest.mark.slow
 def test_the_check_writes_nothing():
     assert python("from mmtutorial.cli import main; main(['check'])") == ""
 
 
+@pytest.mark.slow
 def test_a_lesson_that_imports_keras_has_no_error_stream(tmp_path):
     notebooks, results = tmp_path / "notebooks", tmp_path / "results"
     notebooks.mkdir()

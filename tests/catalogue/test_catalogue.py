@@ -630,6 +630,7 @@ def _load(place, results):
     results.put(len(load_catalogue(place)))
 
 
+@pytest.mark.slow
 def test_processes_that_load_at_once_do_not_disturb_each_other(tmp_path, cache):
     place = shop(tmp_path / "mine", products(200))
     context = multiprocessing.get_context("spawn")

@@ -417,6 +417,7 @@ def test_a_disk_that_fills_while_the_course_runs(tmp_path, fake_execute, monkeyp
     assert (tmp_path / "results" / "demo-quick" / "00_one" / "metrics.json").exists()
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_under_a_lesson_is_told_to_the_runner(tmp_path):
     """The lesson's process cannot write: its folder is a file."""
     path = write_lesson(tmp_path, "00", "One")
