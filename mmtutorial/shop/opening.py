@@ -6,6 +6,7 @@ it and returns a folder, ``load`` reads that folder; ``open_shop`` is one after 
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -69,10 +70,6 @@ def home(dataset, model=None) -> Path:
     cleans and embeds it, and the model's files, or the settings and the code that it is trained
     with.
     """
-    import keras
-
-    from mmtutorial.encoders import images, text, tokenisers
-    from mmtutorial.matching import contrastive, retriever, training
     from mmtutorial.search import product_search, relevance, scorers
 
     catalogue = load_catalogue(dataset)
@@ -81,6 +78,11 @@ def home(dataset, model=None) -> Path:
     settings: list = [RANKING]
     code = [cleaning, attribute_reader, product_search, relevance, scorers]
     if model is None:
+        import keras
+
+        from mmtutorial.encoders import images, text, tokenisers
+        from mmtutorial.matching import contrastive, retriever, training
+
         settings += [MODEL | MODEL_OF.get(dataset, {}), keras.backend.backend()]
         code += [groups, images, text, tokenisers, contrastive, training, retriever]
     else:
@@ -125,21 +127,43 @@ def _retriever(catalogue, dataset, model):
     return retriever.train_or_load(parts.train, parts.validation, **settings)
 
 
-def load(dataset, home):
-    """The ``ProductSearch`` that ``build`` left in ``home``; it ranks by ``RANKING``."""
+def load(dataset, home, words: Callable | None = None):
+    """The ``ProductSearch`` that ``build`` left in ``home``; it ranks by ``RANKING``.
+
+    ``words``: a function that returns what ``words_of(home)`` does, where it is at work already.
+    """
     from mmtutorial.search.product_search import ProductSearch
     from mmtutorial.search.relevance import Relevance
 
-    remedy = f"remove the folder {home} and start again"
     try:
-        catalogue = copy.copy(load_catalogue(dataset))
-        with intact(Path(home) / TABLE, "build the search again"):
-            table = pd.read_parquet(Path(home) / TABLE)
-            if not table["id"].equals(catalogue.table["id"]):
-                raise ValueError("it holds other products than the catalogue")
+        catalogue, table = copy.copy(load_catalogue(dataset)), _table(home)
+        if not table["id"].equals(catalogue.table["id"]):
+            raise DamagedFile(f"{Path(home) / TABLE}: it holds other products than the catalogue")
         catalogue.table = table
-        search = ProductSearch.load(home, catalogue, **RANKING)
+        import mmtutorial.matching.retriever  # noqa: F401  Keras, before the words are waited for
+
+        reader, *scorers = words() if words else words_of(home)
+        search = ProductSearch.load(home, catalogue, scorers=("vectors", *scorers), weights=WEIGHTS)
+        search.reader = reader
         search.relevance = Relevance.load(home)
         return search
     except DamagedFile as fault:
-        raise TutorialError(f"{remedy}: {fault}") from fault
+        raise TutorialError(f"remove the folder {home} and start again: {fault}") from fault
+
+
+def words_of(home):
+    """``(QueryReader, WordScorer, AttributeScorer)`` of the table in ``home``: no Keras is needed.
+
+    2 s for 43,000 products, in which another process can import Keras and load the model.
+    """
+    from mmtutorial.search.query_reader import QueryReader
+    from mmtutorial.search.scorers import AttributeScorer, WordScorer
+
+    table = _table(home)
+    reader = QueryReader(table)
+    return reader, WordScorer(table), AttributeScorer(table, reader)
+
+
+def _table(home):
+    with intact(Path(home) / TABLE, "build the search again"):
+        return pd.read_parquet(Path(home) / TABLE)

@@ -494,7 +494,11 @@ def serve(
             signal.signal(each, signal.default_int_handler)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # here and in what is started below
         print(f"Opening the shop at {door.address} …", flush=True)
-        server.open(opening.load(dataset, _built(dataset, model)))
+        home = _built(dataset, model)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as reading:
+            words = reading.submit(opening.words_of, home)
+            search = opening.load(dataset, home, words.result)
+        server.open(search)
         if door.open:
             print(
                 "OPEN TO OTHER MACHINES: whoever reaches this one can search the shop and see all "

@@ -1,7 +1,9 @@
 """Opening a shop: its model and ranking are those of the lessons, and it is built once."""
 
 import json
+import multiprocessing
 import re
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -77,6 +79,10 @@ def test_another_model_can_be_put_in_and_is_embedded_once(own, tmp_path, monkeyp
     assert tuple(shop.scorers) == opening.SCORERS
     assert tuple(shop.weights.values()) == opening.WEIGHTS
     assert shop.search("red bars", k=12)["colour"].tolist() == ["Red"] * 12
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
+        words = other.submit(opening.words_of, str(home))
+        again = opening.load(str(own), str(home), words.result)
+    assert again.search("red bars", k=12).equals(shop.search("red bars", k=12))
 
 
 @pytest.mark.slow
