@@ -125,7 +125,7 @@ function rangeFacet(column, go, open) {
   node.append(el("div", { class: "range", role: "group" },
     el("div", { class: "track" }, bars, ends.map(({ slider }) => slider)),
     el("div", { class: "fields" }, ends.map(({ caption, field }) => el("label", {}, caption, field)))));
-  let least = 0, most = 1, held = false; // held: a handle has been moved, and not let go yet
+  let least = 0, most = 1, held = false; // held: a handle or a field is being changed; no answer moves it
 
   const values = () => ends.map(({ slider }) => Number(slider.value));
   const set = (low, high) => {
@@ -157,6 +157,8 @@ function rangeFacet(column, go, open) {
       else set(low, Math.max(low, high));
     });
     slider.addEventListener("change", () => choose(...values()));
+    field.addEventListener("input", () => { held = true; });
+    field.addEventListener("blur", () => { held = false; });
     field.addEventListener("change", () => {
       const both = ends.map((end, m) => (end.field.value === "" ? [least, most][m] : Number(end.field.value)));
       if (both[0] > both[1]) both[1 - n] = both[n];
