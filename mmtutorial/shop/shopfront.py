@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -96,12 +97,16 @@ class Shopfront:
         self.shop, self.table = search, search.catalogue.table
         self.reader = search.reader
         self.facets = Facets(self.table)
-        self.suggestions = Suggestions(self.table)
         self._row_of = {id_: row for row, id_ in enumerate(self.table["id"])}
         self._sort_keys = self._sorts()
         self._kept: OrderedDict[tuple, Asked] = OrderedDict()
         self._lock = threading.Lock()
         self._warm_up()
+
+    @cached_property
+    def suggestions(self) -> Suggestions:
+        """What completes words and titles; made when it is asked for first."""
+        return Suggestions(self.table)
 
     def _sorts(self) -> dict[str, np.ndarray]:
         """Name → a number for each product, the lowest first; those the catalogue can sort by."""
