@@ -3,31 +3,9 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from toy_shop import toy_table
 
 from mmtutorial.search import query_reader
-
-COLOURS = {"red": "红色", "green": "绿色", "navy blue": "藏青色"}
-KINDS = {"tee": ("Tshirts", "T恤"), "bag": ("Handbags", "手提包")}
-
-
-def table(copies=4):
-    """Each colour and kind ``copies`` times; titles say "tee", the catalogue says Tshirts."""
-    rows = [
-        {
-            "title": f"Acme {colour.title()} {kind.title()}",
-            "title_zh": f"Acme {chinese}{kind_zh}",
-            "colour": colour.title(),
-            "article_type": article_type,
-            "brand": "Acme",
-            "price": 10.0 * (n + 1),
-        }
-        for n in range(copies)
-        for colour, chinese in COLOURS.items()
-        for kind, (article_type, kind_zh) in KINDS.items()
-    ]
-    found = pd.DataFrame(rows)
-    found.insert(0, "id", [f"{n:03d}" for n in range(len(found))])
-    return found
 
 
 def test_a_partner_is_what_goes_with_a_term_and_not_what_goes_with_everything():
@@ -59,19 +37,19 @@ def test_a_partner_is_what_goes_with_a_term_and_not_what_goes_with_everything():
     ],
 )
 def test_attributes_are_read_by_value_or_by_a_word_that_titles_use(query, expected):
-    assert query_reader.QueryReader(table()).attributes(query) == expected
+    assert query_reader.QueryReader(toy_table()).attributes(query) == expected
 
 
 def test_chinese_is_read_through_the_two_titles_of_each_product():
-    reader = query_reader.QueryReader(table())
+    reader = query_reader.QueryReader(toy_table())
     assert reader.translated("红色手提包") == "red bag"
     assert reader.translated("green bag") == "green bag"
-    without = query_reader.QueryReader(table().assign(title_zh=""))
+    without = query_reader.QueryReader(toy_table().assign(title_zh=""))
     assert without.translated("红色手提包") == "红色手提包"
 
 
 def test_a_misspelt_word_gets_the_nearest_known_one():
-    reader = query_reader.QueryReader(table())
+    reader = query_reader.QueryReader(toy_table())
     assert reader.unknown("gren bagg") == {"gren": "green", "bagg": "bag"}
     assert reader.unknown("a green xylophone for Acme, T-shirts, handbags") == {"xylophone": ""}
 
@@ -88,7 +66,7 @@ def test_a_misspelt_word_gets_the_nearest_known_one():
     ],
 )
 def test_the_word_meant_is_few_edits_away_for_its_length(word, meant):
-    products = table().assign(title=["Red Sneakers Wallet Hat"] * 24, title_zh="")
+    products = toy_table().assign(title=["Red Sneakers Wallet Hat"] * 24, title_zh="")
     assert query_reader.QueryReader(products).unknown(f"red {word}") == {word: meant}
 
 
@@ -140,9 +118,9 @@ def test_the_word_meant_is_found_quickly_among_many():
 
 
 def test_words_that_name_no_value_are_told_with_their_forms():
-    reader = query_reader.QueryReader(table())
+    reader = query_reader.QueryReader(toy_table())
     assert reader.other_words("a red tee for Xylophone tees acme") == ["xylophone"]
-    products = table().assign(title=["Lamp lamps shine"] * 24)
+    products = toy_table().assign(title=["Lamp lamps shine"] * 24)
     reader = query_reader.QueryReader(products.drop(columns=["article_type"]))
     assert reader.spelt_like("lamps") == ["lamp", "lamps"] and reader.spelt_like("x") == []
     assert reader.unknown_words("lamps sofas") == ["sofas"]

@@ -8,62 +8,16 @@ import threading
 import urllib.request
 
 import nbformat
-import numpy as np
-import pandas as pd
 import pytest
+from toy_shop import toy_search, toy_table
 
-from mmtutorial.catalogue.catalogue import Catalogue
 from mmtutorial.course.lesson_page import page as lesson_page
-from mmtutorial.encoders.tokenisers import Vocabulary
-from mmtutorial.metrics.similarity import unit_length
 from mmtutorial.paths import ROOT
-from mmtutorial.search.product_search import ProductSearch
 from mmtutorial.shop import page
-
-COLOURS = {"red": "红色", "green": "绿色", "navy blue": "藏青色"}
-KINDS = {"tee": ("Tshirts", "T恤"), "bag": ("Handbags", "手提包")}
-
-
-def table(copies=4):
-    """Each colour and kind ``copies`` times; titles say "tee", the catalogue says Tshirts."""
-    rows = [
-        {
-            "title": f"Acme {colour.title()} {kind.title()}",
-            "title_zh": f"Acme {chinese}{kind_zh}",
-            "colour": colour.title(),
-            "article_type": article_type,
-            "brand": "Acme",
-            "price": 10.0 * (n + 1),
-        }
-        for n in range(copies)
-        for colour, chinese in COLOURS.items()
-        for kind, (article_type, kind_zh) in KINDS.items()
-    ]
-    found = pd.DataFrame(rows)
-    found.insert(0, "id", [f"{n:03d}" for n in range(len(found))])
-    return found
-
-
-class ByWords:
-    """A retriever whose space one can read: one axis a word; a photo shows its colour."""
-
-    tokeniser = Vocabulary(["red", "green", "navy", "tee", "bag"])
-
-    def embed_photos(self, photos):
-        shown = np.asarray(photos, "float32")[:, 0, 0] / 255  # (n, 3)
-        return unit_length(np.pad(shown, ((0, 0), (0, 2))) + 1e-3)
-
-    def embed_texts(self, texts):
-        words = self.tokeniser.words
-        return unit_length([[word in text.lower() for word in words] for text in texts])
 
 
 def small_search():
-    products = table()
-    photos = np.zeros((len(products), 80, 60, 3), dtype="uint8")
-    for row, colour in enumerate(products["colour"]):
-        photos[row, ..., [name.title() for name in COLOURS].index(colour)] = 255
-    return ProductSearch(ByWords(), Catalogue("<b>six</b>", products, photos))
+    return toy_search(toy_table())
 
 
 @pytest.fixture(scope="module")

@@ -3,71 +3,34 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
+from toy_shop import COLOURS, KINDS, toy_search, toy_table
 
 from mmtutorial import TutorialError
-from mmtutorial.catalogue.catalogue import Catalogue
-from mmtutorial.encoders.tokenisers import Vocabulary
-from mmtutorial.metrics.similarity import unit_length
-from mmtutorial.search.product_search import ProductSearch
 from mmtutorial.search.relevance import Relevance
 from mmtutorial.shop import opening
 from mmtutorial.shop.language import Said
 from mmtutorial.shop.shopfront import KEPT, LONGEST_QUERY, Request, Shopfront
 
-COLOURS = {"red": "红色", "green": "绿色", "navy blue": "藏青色"}
-KINDS = {"tee": ("Tshirts", "T恤"), "bag": ("Handbags", "手提包")}
 COPIES = 8
 
 
 def table():
-    """Each colour and kind ``COPIES`` times; titles say "tee", the catalogue says Tshirts."""
-    rows = [
-        {
-            "title": f"Acme {colour.title()} {kind.title()}{' Lamp' if n == 0 else ''}",
-            "title_zh": f"Acme {chinese}{kind_zh}",
-            "description": "<script>alert(1)</script>",
-            "colour": colour.title(),
-            "article_type": article_type,
-            "brand": "Acme" if n % 2 else "Bolt",
-            "price": 10.0 * (n + 1) if n else np.nan,
-            "year": str(2010 + n) if n else "",
-        }
-        for n in range(COPIES)
-        for colour, chinese in COLOURS.items()
-        for kind, (article_type, kind_zh) in KINDS.items()
-    ]
-    found = pd.DataFrame(rows)
-    found.insert(0, "id", [f"{n:03d}/#?" for n in range(len(found))])
-    return found
-
-
-class ByWords:
-    """A retriever whose space one can read: one axis a word; a photo shows its colour."""
-
-    tokeniser = Vocabulary(["red", "green", "navy", "tee", "bag"])
-
-    def __init__(self):
-        self.calls = 0
-
-    def embed_photos(self, photos):
-        self.calls += 1
-        shown = np.asarray(photos, "float32")[:, 0, 0] / 255  # (n, 3)
-        return unit_length(np.pad(shown, ((0, 0), (0, 2))) + 1e-3)
-
-    def embed_texts(self, texts):
-        self.calls += 1
-        words = self.tokeniser.words
-        return unit_length([[word in text.lower() for word in words] for text in texts])
+    """The toy shop with gaps and hostile texts; the first six are lamps without a price."""
+    found = toy_table(COPIES)
+    n = np.arange(len(found)) // 6  # which copy of its colour and kind
+    return found.assign(
+        id=[f"{row:03d}/#?" for row in range(len(found))],
+        title=found["title"] + np.where(n == 0, " Lamp", ""),
+        description="<script>alert(1)</script>",
+        brand=np.where(n % 2, "Acme", "Bolt"),
+        price=np.where(n == 0, np.nan, found["price"]),
+        year=np.where(n == 0, "", (2010 + n).astype(str)),
+    )
 
 
 def make_shop(products, **more):
-    photos = np.zeros((len(products), 80, 60, 3), dtype="uint8")
-    for row, colour in enumerate(products["colour"]):
-        photos[row, ..., [name.title() for name in COLOURS].index(colour)] = 255
-    catalogue = Catalogue("<b>six</b>", products, photos)
-    return ProductSearch(ByWords(), catalogue, **{**opening.RANKING, **more})
+    return toy_search(products, **{**opening.RANKING, **more})
 
 
 @pytest.fixture(scope="module")
