@@ -84,6 +84,7 @@ def scored_by_trec_eval(run, qrels, name, k):
     return np.mean(list(found.values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", [{}, {"brand": 0.5, "colour": 1.0}])
 def test_trec_eval_gives_the_numbers_of_metrics_json(shop, retriever, tmp_path, fusion):
     """With a photo twin in the gallery, so that there are ties to break."""
@@ -310,6 +311,7 @@ def test_qrels_of_another_form_are_refused(on_disk, junk):
     refuses(of(on_disk))
 
 
+@pytest.mark.slow
 def test_an_emptied_list_of_what_was_trained_on_is_no_permission(on_disk, shop, retriever):
     retriever.trained_on, retriever.n_products = (
         attribute_retriever.fingerprints(shop.table),

@@ -693,6 +693,7 @@ shops = st.integers(1, 40).flatmap(
 )
 
 
+@pytest.mark.slow
 @given(shops)
 @settings(max_examples=60, deadline=None)
 def test_the_split_keeps_its_promises(drawn):

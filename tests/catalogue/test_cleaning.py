@@ -147,6 +147,7 @@ def test_a_colour_or_an_occasion_at_the_start_of_a_title_is_no_brand(start):
 # Scored against the truth -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_cleaning_the_demo_shop_repairs_much_and_breaks_nothing(shop):
     cleaned, changes = clean(shop.table)
     for column in [*ATTRIBUTES, "title", "description"]:
@@ -162,6 +163,7 @@ def test_cleaning_the_demo_shop_repairs_much_and_breaks_nothing(shop):
     assert np.mean([truth.at[name, column] == after for name, column, after in named]) > 0.98
 
 
+@pytest.mark.slow
 def test_the_changes_are_what_changed(shop):
     cleaned, changes = clean(shop.table)
     replayed = shop.table.set_index("id").copy()
@@ -171,6 +173,7 @@ def test_the_changes_are_what_changed(shop):
     pd.testing.assert_frame_equal(replayed.reset_index(), cleaned, check_dtype=False)
 
 
+@pytest.mark.slow
 def test_cleaning_again_changes_nothing_and_keeps_the_groups(shop):
     cleaned, _ = clean(shop.table)
     assert clean(cleaned)[1].empty
@@ -185,6 +188,7 @@ def test_the_colour_of_a_photo_is_that_of_the_product_not_of_its_background():
     assert lightness[1] > 97 and abs(red[1]) < 1 and abs(yellow[1]) < 1, "all background: white"
 
 
+@pytest.mark.slow
 def test_suspect_colours_finds_the_wrong_labels(shop):
     cleaned = shop.cleaned().table
     wrong = set(shop.truth["id"][shop.truth["dirt"].str.contains("wrong:colour")])

@@ -73,6 +73,7 @@ def plain(text):
 # The files
 
 
+@pytest.mark.slow
 def test_same_arguments_same_bytes_and_another_seed_another_shop(shop, tmp_path):
     draw_shop(tmp_path / "again", N, SEED)
     draw_shop(tmp_path / "other", 40, SEED + 1)

@@ -100,6 +100,7 @@ def test_the_package_imports_by_whole_names_and_by_statements_alone():
                 assert file.parent.name == "exercises", f"{file}: imports by {called}"
 
 
+@pytest.mark.slow
 def test_all_that_python_loads_for_lesson_10_is_found():
     lesson = LESSONS["10"]
     cells = [cell for cell in lesson.notebook.cells if cell.cell_type == "code"]

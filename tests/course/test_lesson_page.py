@@ -47,6 +47,7 @@ def loaded(text):
     yield from re.findall(r"(?:@import|url\()\s*[\"']?([^\"')\s]+)", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_a_page_of_every_lesson_needs_no_network_and_has_no_raw_formula(lesson):
     text = page(lesson.notebook)

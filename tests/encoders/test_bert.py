@@ -118,6 +118,7 @@ def test_a_hugging_face_folder_is_the_formula(tmp_path, act, gelu):
         assert not np.allclose(expected, other, atol=1e-5)  # the fault would be seen
 
 
+@pytest.mark.slow
 def test_a_keras_preset_is_the_backbone_that_was_saved(tmp_path):
     from keras_hub.models import BertBackbone, BertTokenizer
 
@@ -135,6 +136,7 @@ def test_a_keras_preset_is_the_backbone_that_was_saved(tmp_path):
     assert np.allclose(encoder.predict(rows, verbose=0), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_pretrained_encoder_plugs_in_by_name_and_survives_saving(tmp_path):
     hugging_face(tmp_path / "hf", np.random.default_rng(1))
     tokeniser, encoder = fit_text_encoder(f"bert:{tmp_path / 'hf'}", ["unused"], dim=5)
@@ -148,6 +150,7 @@ def test_a_pretrained_encoder_plugs_in_by_name_and_survives_saving(tmp_path):
     assert loaded.get_layer("bert").exact_gelu
 
 
+@pytest.mark.slow
 def test_every_weight_that_trains_gets_a_gradient():
     tokens = keras.Input((None,), dtype="int32")
     bert = MeanBert(SHAPE)

@@ -119,6 +119,7 @@ def test_every_encoder_takes_photos_to_vectors(name):
     assert np.isfinite(features).all() and np.ptp(features, axis=0).max() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(IMAGE_ENCODERS))
 def test_every_encoder_is_the_same_after_saving_and_loading(name, tmp_path):
     model = make_image_encoder(name, dim=8)

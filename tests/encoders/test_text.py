@@ -53,6 +53,7 @@ def test_padding_changes_nothing(fitted):
     assert np.allclose(ours, theirs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_retriever_is_the_same_when_loaded(fitted, tmp_path):
     import pandas as pd
 

@@ -473,6 +473,7 @@ def config_with(**changes):
     return damage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "damage", "reason"),
     [
@@ -535,6 +536,7 @@ def test_no_pickle_in_a_model_s_folder_is_opened(saved, tmp_path):
     assert not (tmp_path / "spied").exists()
 
 
+@pytest.mark.slow
 def test_a_model_may_say_that_it_was_trained_on_nothing(shop, tmp_path):
     AttributeRetriever.new(shop, {**attribute_encoder.SETTINGS, **TINY}).save(tmp_path)
     assert load(tmp_path).trained_on == set()

@@ -115,6 +115,7 @@ def trained():
     return Retriever(model, vocabulary, log)
 
 
+@pytest.mark.slow
 def test_training_finds_the_right_product_for_every_title(trained):
     unseen = small_shop(seed=1)
     photos = trained.embed_photos(unseen.photos)
@@ -124,6 +125,7 @@ def test_training_finds_the_right_product_for_every_title(trained):
     assert np.mean(right) >= 0.75  # chance is 1 / 8
 
 
+@pytest.mark.slow
 def test_moving_statistics_are_right_after_few_steps(trained):
     """What prediction uses must be near what training used: the loss with either agrees."""
     shop = small_shop(seed=2)
@@ -177,6 +179,7 @@ def rewrite(file, **changes):
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "damage", "reason"),
     [

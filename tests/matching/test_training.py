@@ -168,6 +168,7 @@ def test_what_was_found_before_an_epoch_is_in_its_row():
 # Resuming ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut_at", [3, 10])
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     tmp_path, monkeypatch, cut_at

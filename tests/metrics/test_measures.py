@@ -131,6 +131,7 @@ def collections(draw, tied=False):
     return qrels, run
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(collections(), st.sampled_from(["id", "average"]))
 def test_equals_trec_eval_where_no_ties_are(collection, ties):
@@ -189,6 +190,7 @@ def over_all_orders(metric, qrels, run):
     return np.mean([value(metric, qrels, in_order(*order)) for order in orders])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(st.sampled_from("abcdefg"), st.integers(0, 3), min_size=1),
@@ -202,6 +204,7 @@ def test_tie_average_is_the_mean_over_all_orders(qrels, run, metric):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(collections(tied=True))
 def test_tie_average_does_not_care_for_ids(collection):
@@ -296,6 +299,7 @@ def test_chance_of_recall_and_precision_is_a_simple_share():
     np.testing.assert_allclose(measures.chance("hit@10", [7], 50), hypergeometric)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["AP", "AP@5", "MRR@5", "nDCG@5", "hit@5"])
 def test_chance_agrees_with_shuffling(metric):
     rng = np.random.default_rng(0)

@@ -199,6 +199,7 @@ def test_the_parts_of_a_score_add_up_to_it(shop, photo_weight):
     assert weighted.find(query, k=4, page=2).parts.empty
 
 
+@pytest.mark.slow
 def test_a_saved_search_is_the_same_search_and_knows_its_products(tmp_path):
     keras.utils.set_random_seed(0)
     catalogue = small_catalogue(12)
@@ -282,6 +283,7 @@ def settings_with(**changed):
     return lambda file: file.write_text(json.dumps(settings))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "damage", "reason"),
     [

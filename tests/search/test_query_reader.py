@@ -104,6 +104,7 @@ def test_the_word_meant_is_the_one_that_looking_at_all_words_finds():
         assert reader._nearest(word) == (meant[2] if meant[0] <= most else "")
 
 
+@pytest.mark.slow
 def test_the_word_meant_is_found_quickly_among_many():
     rng = np.random.default_rng(0)
     letters = list("eaiorntlsudcmphgbfvykwzxjq")

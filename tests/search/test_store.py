@@ -178,6 +178,7 @@ def test_a_file_and_a_server_give_the_same(server, tmp_path):
     same(*answers)
 
 
+@pytest.mark.slow
 def test_what_was_written_is_there_when_the_file_is_opened_again(tmp_path):
     table, vectors = products(20)
     with opened(tmp_path / "shop.db", "kept") as store:
@@ -202,6 +203,7 @@ def test_two_stores_of_one_process_share_a_file_until_both_are_closed(tmp_path):
         assert len(one) == 5
 
 
+@pytest.mark.slow
 def test_a_file_that_another_process_has_is_named(tmp_path):
     path = tmp_path / "shop.db"
     script = (

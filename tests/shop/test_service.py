@@ -662,6 +662,7 @@ def start(code, *options):
     return process, port
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_closes_the_shop(with_signal):
     from mmtutorial.paths import ROOT
