@@ -2,8 +2,6 @@
 
 import contextlib
 import html
-import importlib.util
-import json
 import os
 import shutil
 import sys
@@ -14,9 +12,9 @@ from pathlib import Path
 import psutil
 
 from mmtutorial import TutorialError, __version__
+from mmtutorial.backends import backend
 from mmtutorial.paths import ROOT, cache_home, results_home
 
-BACKENDS = ("tensorflow", "jax", "torch")
 PYTHONS = ((3, 10), (3, 13))
 DISK_GB = 3
 MEMORY_GB = 4
@@ -110,30 +108,6 @@ def check_environment() -> Finding:
         f"the system's own Python, {sys.prefix}",
         "`make run` makes a .venv; or `conda env create -f environment.yml`",
     )
-
-
-def backend() -> str:
-    """The Keras backend that lessons will use: KERAS_BACKEND, or else Keras's own setting.
-
-    Raises ``TutorialError`` for one that is unknown or not installed. Does not import Keras.
-    """
-    chosen = os.environ.get("KERAS_BACKEND")
-    if not chosen:
-        home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-        with contextlib.suppress(OSError, ValueError):
-            chosen = json.loads((home / "keras.json").read_text("utf-8")).get("backend")
-    chosen = chosen or "tensorflow"
-    if chosen not in BACKENDS:
-        raise TutorialError(
-            f"the Keras backend is set to {chosen!r}; set KERAS_BACKEND to one of "
-            f"{', '.join(BACKENDS)}, or unset it to use tensorflow"
-        )
-    if importlib.util.find_spec(chosen) is None:
-        raise TutorialError(
-            f"the Keras backend {chosen!r} is not installed; pip install 'mmtutorial[{chosen}]', "
-            "or unset KERAS_BACKEND to use tensorflow"
-        )
-    return chosen
 
 
 def versions() -> dict[str, str]:

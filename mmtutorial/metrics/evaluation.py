@@ -19,7 +19,6 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from mmtutorial import TutorialError
 from mmtutorial.arguments import check_choice
@@ -215,7 +214,7 @@ def _ranked_grades(query, judged, ranking, ties):
     grades = np.array([judged.get(product, 0) for product in ranking], dtype=np.float64)
     order = np.argsort(-scores, kind="stable")
     if ties == "average":
-        levels = -stats.rankdata(-scores, method="dense")  # -1, -2, …: finite for infinite scores
+        levels = -1 - np.unique(-scores, return_inverse=True)[1]  # -1, -2, …: finite always
         return grades[None, order], levels[None, order]
     if len(np.unique(scores)) < len(scores):
         names = np.array([str(product) for product in ranking])

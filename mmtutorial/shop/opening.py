@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mmtutorial import TutorialError
+from mmtutorial.backends import backend, lean_keras
 from mmtutorial.catalogue import attribute_reader, cleaning, groups
 from mmtutorial.catalogue.catalogue import Catalogue, load_catalogue
 from mmtutorial.catalogue.queries import split_queries
@@ -78,12 +79,10 @@ def home(dataset, model=None) -> Path:
     settings: list = [RANKING]
     code = [cleaning, attribute_reader, product_search, relevance, scorers]
     if model is None:
-        import keras
-
         from mmtutorial.encoders import images, text, tokenisers
         from mmtutorial.matching import contrastive, retriever, training
 
-        settings += [MODEL | MODEL_OF.get(dataset, {}), keras.backend.backend()]
+        settings += [MODEL | MODEL_OF.get(dataset, {}), backend()]
         code += [groups, images, text, tokenisers, contrastive, training, retriever]
     else:
         data += [file.read_bytes() for file in _files(model)]
@@ -140,7 +139,8 @@ def load(dataset, home, words: Callable | None = None):
         if not table["id"].equals(catalogue.table["id"]):
             raise DamagedFile(f"{Path(home) / TABLE}: it holds other products than the catalogue")
         catalogue.table = table
-        import mmtutorial.matching.retriever  # noqa: F401  Keras, before the words are waited for
+        with lean_keras():
+            import mmtutorial.matching.retriever  # noqa: F401  before the words are waited for
 
         reader, *scorers = words() if words else words_of(home)
         search = ProductSearch.load(home, catalogue, scorers=("vectors", *scorers), weights=WEIGHTS)

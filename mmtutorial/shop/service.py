@@ -495,10 +495,12 @@ def serve(
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # here and in what is started below
         print(f"Opening the shop at {door.address} …", flush=True)
         home = _built(dataset, model)
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as reading:
+        reading = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        try:
             words = reading.submit(opening.words_of, home)
-            search = opening.load(dataset, home, words.result)
-        server.open(search)
+            server.open(opening.load(dataset, home, words.result))
+        finally:
+            reading.shutdown(wait=False)  # its process takes a second to end
         if door.open:
             print(
                 "OPEN TO OTHER MACHINES: whoever reaches this one can search the shop and see all "

@@ -6,7 +6,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mmtutorial import TutorialError
+from mmtutorial import backends
 from mmtutorial.course import checks
 from mmtutorial.course.checks import Finding, Report
 
@@ -57,21 +57,10 @@ def test_an_unknown_backend_is_a_fault_that_names_the_valid_ones(monkeypatch):
 
 def test_a_backend_that_is_not_installed_is_a_fault_with_its_extra(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: None)
     finding = only(checks.check_backend())
     assert finding.status == "fault"
     assert "pip install 'mmtutorial[torch]'" in finding.remedy
-
-
-def test_the_backend_comes_from_the_environment_then_from_keras_own_file(tmp_path, monkeypatch):
-    monkeypatch.delenv("KERAS_BACKEND", raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert checks.backend() == "tensorflow"
-    (tmp_path / "keras.json").write_text('{"backend": "plaidml"}')
-    with pytest.raises(TutorialError, match="'plaidml'"):
-        checks.backend()
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    assert checks.backend() == "tensorflow"
 
 
 def test_a_gpu_asked_for_is_there_or_a_fault_with_its_remedy():
