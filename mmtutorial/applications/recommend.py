@@ -70,6 +70,22 @@ class Recent(Popular):
         return self
 
 
+class Again(Popular):
+    """What the shopper took before, the oftener the higher; then popular items. Lesson 12.
+
+    The rival to beat where people buy the same things again.
+
+    >>> again = Again(3).fit([np.array([2]), np.array([2, 1])])
+    >>> again.scores([np.array([0, 1, 0])]).argsort().tolist()  # the last one first
+    [[2, 1, 0]]
+    """
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        """How often each item stands in each history."""
+        counts = [np.bincount(each, minlength=self.n_items) for each in histories]
+        return np.array(counts, dtype="float32") + _tie_break(self.counts)
+
+
 class Markov(Popular):
     """What was clicked right after the last click: a first-order Markov chain. Lesson 12.
 
