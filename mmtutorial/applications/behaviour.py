@@ -59,47 +59,47 @@ def session_counts(events: pd.DataFrame, price: pd.Series, after: int = 3) -> Fo
     """
     check_whole(after=after, low=1)
     check_names(events, COLUMNS, "the table of events")
-    found = {"views": [], "gaps": [], "bought": []}
-    rows, counts, past = [], [], {}
-    events = events[events["event"] != "return"]
-    for (session, shopper), own in events.groupby(["session", "shopper"], sort=False):
-        event, time = own["event"].to_numpy(str), own["time"]
-        seen, bought, last = past.get(shopper, (0, 0, None))
-        buys = bool((event == "purchase").any())
-        past[shopper] = (seen + 1, bought + buys, time.iloc[-1])
-        views = np.flatnonzero(event == "view")
-        if len(views) < after or (event[: views[after - 1]] != "view").any():
+    events = events[events["event"] != "return"].reset_index(drop=True)
+    event, item = events["event"].to_numpy(str), events["item"].to_numpy()
+    seconds = (events["time"] - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()
+    prices, hours = price.to_numpy(), events["time"].dt.hour.to_numpy()
+    asked, counts, bought, past = [], [], [], {}
+    for rows in events.groupby("session", sort=False).indices.values():
+        shopper, buys = events["shopper"].iat[rows[0]], "purchase" in event[rows]
+        seen, purchases, last = past.get(shopper, (0, 0, np.nan))
+        past[shopper] = (seen + 1, purchases + buys, seconds[rows[-1]])
+        first = rows[:after]
+        if len(first) < after or (event[first] != "view").any():
             continue
-        so_far = own.iloc[views[:after]]
-        seconds = so_far["time"].diff().dt.total_seconds().fillna(0).to_numpy()
-        items = so_far["item"].to_numpy()
-        prices = price.iloc[items]
-        now = so_far["time"].iloc[-1]
-        rows.append((session, shopper, now))
-        found["views"].append(items)
-        found["gaps"].append(seconds)
-        found["bought"].append(buys)
+        asked.append(first)
+        bought.append(buys)
+        paid, now = prices[item[first]], seconds[first[-1]]
         counts.append(
             {
-                "items": len(np.unique(items)),
-                "price": prices.mean(),
-                "cheapest": prices.min(),
-                "dearest": prices.max(),
-                "seconds": seconds.sum(),
-                "hour": now.hour,
+                "items": len(np.unique(item[first])),
+                "price": paid.mean(),
+                "cheapest": paid.min(),
+                "dearest": paid.max(),
+                "seconds": now - seconds[first[0]],
+                "hour": hours[first[-1]],
                 "sessions": seen,
-                "purchases": bought,
-                "share": (bought + 0.5) / (seen + 1),
-                "days since": np.nan if last is None else (now - last).total_seconds() / 86_400,
+                "purchases": purchases,
+                "share": (purchases + 0.5) / (seen + 1),
+                "days since": (now - last) / 86_400,
             }
         )
-    if not rows:
+    if not asked:
         raise TutorialError(
             f"no session has {after} views before its first basket: choose a smaller after"
         )
-    sessions = pd.DataFrame(rows, columns=["session", "shopper", "time"])
-    bought = np.array(found["bought"])
-    return Forecasts(sessions, found["views"], found["gaps"], pd.DataFrame(counts), bought)
+    moments = events.loc[[rows[-1] for rows in asked], ["session", "shopper", "time"]]
+    return Forecasts(
+        moments.reset_index(drop=True),
+        [item[rows] for rows in asked],
+        [np.diff(seconds[rows], prepend=seconds[rows[0]]) for rows in asked],
+        pd.DataFrame(counts),
+        np.array(bought),
+    )
 
 
 def boosting(seed: int = 0) -> HistGradientBoostingClassifier:

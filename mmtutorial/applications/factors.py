@@ -68,7 +68,7 @@ class Als:
 
 @keras.saving.register_keras_serializable("mmtutorial")
 class PairRanker(keras.Model):
-    """The vectors behind ``Bpr``: of sessions, of items, and what all think of an item.
+    """The vectors behind ``Bpr``, of sessions and of items.
 
     Call with ``{"session", "item"}``, each ``(batch,)`` int; returns ``(batch,)``.
     """
@@ -78,14 +78,12 @@ class PairRanker(keras.Model):
         small = keras.initializers.RandomNormal(stddev=0.1)
         self.sessions = layers.Embedding(n_sessions, dim, embeddings_initializer=small)
         self.items = layers.Embedding(n_items, dim, embeddings_initializer=small)
-        self.liking = layers.Embedding(n_items, 1, embeddings_initializer="zeros")
 
     def call(self, x):
         return self._score(x["session"], x["item"])
 
     def _score(self, session, item):
-        product = ops.sum(self.sessions(session) * self.items(item), axis=-1)
-        return product + self.liking(item)[:, 0]
+        return ops.sum(self.sessions(session) * self.items(item), axis=-1)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """-log σ(score of the clicked - score of the other), and a little of their lengths."""
@@ -140,14 +138,12 @@ class Bpr:
         model.compile(keras.optimizers.Adam(self.learning_rate))
         batches = ClickedAndOther(clicks, min(self.batch_size, clicks.nnz), self.seed)
         self.log = train(model, batches, self.epochs, self.learning_rate, bar=False)
-        self.sessions, self.items, liking = (
-            ops.convert_to_numpy(table.embeddings)
-            for table in (model.sessions, model.items, model.liking)
+        self.sessions, self.items = (
+            ops.convert_to_numpy(table.embeddings) for table in (model.sessions, model.items)
         )
-        self.liking = liking[:, 0]
         return self
 
     def scores(self, histories: Histories) -> np.ndarray:
-        """``(n, n_items)`` float32: the history's vector times each item's, and its liking."""
+        """``(n, n_items)`` float32: the history's vector times each item's."""
         clicks = click_matrix(histories, self.n_items)
-        return least_squares(clicks, self.items, 20.0, 1.0) @ self.items.T + self.liking
+        return least_squares(clicks, self.items, 20.0, 1.0) @ self.items.T

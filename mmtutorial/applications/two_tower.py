@@ -30,7 +30,7 @@ class Towers(LearntScale, keras.Model):
     length.
     """
 
-    def __init__(self, features, counts, dim, length, scale=10.0, **kwargs):
+    def __init__(self, features, dim, length, scale=10.0, **kwargs):
         super().__init__(**kwargs)
         nothing = np.zeros((1, features.shape[1]), "float32")
         table = np.concatenate([nothing, features]).astype("float32")
@@ -38,13 +38,11 @@ class Towers(LearntScale, keras.Model):
             shape=table.shape, initializer=keras.initializers.Constant(0.0), trainable=False
         )
         self.features.assign(table)
-        share = np.concatenate([[1.0], np.maximum(counts, 0.5)]) / max(1, counts.sum())
-        self.log_share = np.log(share).astype("float32")
         self.linear = layers.Dense(dim, use_bias=False)
-        self.hidden = layers.Dense(2 * dim, activation="gelu")
+        self.hidden = layers.Dense(dim, activation="gelu")
         self.more = layers.Dense(dim, kernel_initializer="zeros")
         self.attention = layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-        self.shopper_hidden = layers.Dense(2 * dim, activation="gelu")
+        self.shopper_hidden = layers.Dense(dim, activation="gelu")
         self.shopper_more = layers.Dense(dim, kernel_initializer="zeros")
         self.unit = layers.UnitNormalization()
         self.place = self.add_weight(shape=(length,), initializer="zeros", name="place")
@@ -72,13 +70,11 @@ class Towers(LearntScale, keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Softmax over the batch: which of its products did this shopper click?
 
-        A product that is clicked often stands in many batches, as a wrong answer, too; its log
-        share of the clicks is taken off to make up for that (X. Yi et al. 2019,
-        doi:10.1145/3298689.3346996, eq. 3). The same product twice is no wrong answer.
+        A product that is clicked often is often a wrong answer, too. So what is learnt is how much
+        more this shopper clicks it than others do. The same product twice is no wrong answer.
         """
         logits = self.scale * ops.matmul(y_pred["shopper"], ops.transpose(y_pred["product"]))
         item = x["item"]
-        logits = logits - ops.take(ops.convert_to_tensor(self.log_share), item)
         twin = (item[:, None] == item[None]) & ~ops.eye(ops.shape(item)[0], dtype="bool")
         logits = ops.where(twin, -1e9, logits)
         right = ops.arange(ops.shape(item)[0])
@@ -90,6 +86,10 @@ class Towers(LearntScale, keras.Model):
 class TwoTower:
     """``Towers`` as a recommender. Defined in lesson 12.
 
+    score = scale · cosine(shopper, product) + log(clicks): the loss has learnt how much more than
+    others this shopper clicks a product, and how much others do is added again (cf. X. Yi et al.
+    2019, doi:10.1145/3298689.3346996). A product without clicks gets the mean of those with some.
+
     ``features``: ``(n_items, d)`` float, what is known of each item without a click, such as its
     photo's and its title's vector side by side.
 
@@ -97,8 +97,8 @@ class TwoTower:
     """
 
     def __init__(
-        self, features: np.ndarray, dim: int = 64, length: int = 12, epochs: int = 8,
-        batch_size: int = 512, learning_rate: float = 0.003, seed: int = 0,
+        self, features: np.ndarray, dim: int = 64, length: int = 8, epochs: int = 8,
+        batch_size: int = 256, learning_rate: float = 0.005, seed: int = 0,
     ):  # fmt: skip
         check_whole(dim=dim, length=length, epochs=epochs, low=1)
         self.features = np.asarray(features, dtype="float32")
@@ -119,8 +119,10 @@ class TwoTower:
         ]
         items = np.array([item for _, item in pairs], "int32")
         x = {"history": self._newest_first([past for past, _ in pairs]), "item": items + 1}
+        self.model = Towers(self.features, self.dim, self.length)
         counts = np.bincount(items, minlength=len(self.features))
-        self.model = Towers(self.features, counts, self.dim, self.length)
+        self.usual = np.log(np.maximum(counts, 1))
+        self.usual[counts == 0] = self.usual[counts > 0].mean()  # of a product nobody has clicked
         size = max(2, min(self.batch_size, len(items)))
         batches = Batches(x, items, size, self.seed)
         self.log = train(self.model, batches, self.epochs, self.learning_rate, bar=False)
@@ -136,8 +138,9 @@ class TwoTower:
         return ops.convert_to_numpy(self.model.shopper(self._newest_first(histories)))
 
     def scores(self, histories: Histories) -> np.ndarray:
-        """``(n, n_items)`` float32: cosines of the shopper's vector and each item's."""
-        return self.embed(histories) @ self.products.T
+        """``(n, n_items)`` float32."""
+        cosines = self.embed(histories) @ self.products.T
+        return (float(self.model.scale) * cosines + self.usual).astype("float32")
 
 
 class LikeHistory:

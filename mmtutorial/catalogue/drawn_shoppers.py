@@ -60,8 +60,8 @@ class Tastes(NamedTuple):
         """
         rows = pd.Index(self.shoppers).get_indexer(np.asarray(shoppers))
         if (rows < 0).any():
-            unknown = np.asarray(shoppers)[rows < 0][0]
-            raise TutorialError(f"no shopper {unknown!r}; the first is {self.shoppers[0]!r}")
+            unknown = str(np.asarray(shoppers)[rows < 0][0])
+            raise TutorialError(f"no shopper {unknown!r}; the first is {str(self.shoppers[0])!r}")
         day = ((pd.DatetimeIndex(times) - START) / pd.Timedelta(days=1)).to_numpy()
         return self.of_rows(rows, day)
 
@@ -118,10 +118,12 @@ def draw_shoppers(
             f"{len(catalogue)} products are too few for a page to choose from: bring 20 or more"
         )
     rng = np.random.default_rng([seed, 0])
-    table = (catalogue.table if catalogue.truth is None else catalogue.truth).fillna("")
+    table = catalogue.table if catalogue.truth is None else catalogue.truth
+    table = table.reindex(columns=["title", "price", *ATTRIBUTES])
+    table = table.assign(**{name: table[name].fillna("").astype(str) for name in ATTRIBUTES})
     shelf, notes = _shelves(table)
     features, parts, more = _features(catalogue, table, shelf)
-    peak = table["season"].astype(str).str.lower().map(PEAKS).to_numpy(dtype=float)
+    peak = table["season"].str.lower().map(PEAKS).to_numpy(dtype=float)
     if np.isnan(peak).all():
         more.append("no season: the time of the year changes nothing")
     tastes = Tastes(
@@ -180,7 +182,7 @@ def title_words(table: pd.DataFrame) -> list[str]:
 
     In at least 2 % and at most 25 % of the titles.
     """
-    columns = [name for name in ATTRIBUTES if name in table]
+    columns = table.columns.intersection(ATTRIBUTES)
     named = {
         word
         for column in columns
@@ -207,14 +209,14 @@ def _features(catalogue, table, shelf):
     """``(n, d)`` features of the products, the columns of each part, and notes."""
     blocks, notes = {}, []
     for column in ("brand", "colour"):
-        values = table[column].astype(str)
+        values = table[column]
         names = values[values != ""].value_counts().index[:MOST_VALUES]
         if len(names) > 1:
             blocks[column] = (values.to_numpy()[:, None] == names.to_numpy()).astype("float32")
         else:
             notes.append(f"no {column}s to like or dislike")
     blocks["style"] = photo_style(catalogue.photos)
-    words = title_words(catalogue.table.assign(**{c: table[c] for c in ATTRIBUTES if c in table}))
+    words = title_words(table.assign(title=catalogue.table["title"]))
     if words:
         titles = catalogue.table["title"].str.lower().str.split().map(set)
         blocks["words"] = np.array([[word in one for word in words] for one in titles], "float32")
