@@ -43,7 +43,7 @@ class Als:
     """
 
     def __init__(
-        self, n_items: int, dim: int = 32, rounds: int = 8, weight: float = 20.0,
+        self, n_items: int, dim: int = 32, rounds: int = 4, weight: float = 20.0,
         ridge: float = 5.0, seed: int = 0,
     ):  # fmt: skip
         check_whole(n_items=n_items, dim=dim, rounds=rounds, low=1)

@@ -4,6 +4,8 @@ A recommender that knows items by their numbers cannot name one that nobody has 
 reads what the item looks like and what its title says, so that a product of today has a place.
 """
 
+import copy
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -86,9 +88,10 @@ class Towers(LearntScale, keras.Model):
 class TwoTower:
     """``Towers`` as a recommender. Defined in lesson 12.
 
-    score = scale · cosine(shopper, product) + log(clicks): the loss has learnt how much more than
-    others this shopper clicks a product, and how much others do is added again (cf. X. Yi et al.
-    2019, doi:10.1145/3298689.3346996). A product without clicks gets the mean of those with some.
+    score = scale · cosine(shopper, product) + ``popularity`` · log(clicks): the loss has learnt how
+    much more than others this shopper clicks a product, and how much others do is added again (cf.
+    X. Yi et al. 2019, doi:10.1145/3298689.3346996). A product without clicks gets the mean of those
+    with some; beside popular products it stands far down, so ``by_content`` leaves that part out.
 
     ``features``: ``(n_items, d)`` float, what is known of each item without a click, such as its
     photo's and its title's vector side by side.
@@ -98,7 +101,8 @@ class TwoTower:
 
     def __init__(
         self, features: np.ndarray, dim: int = 64, length: int = 8, epochs: int = 8,
-        batch_size: int = 256, learning_rate: float = 0.005, seed: int = 0,
+        batch_size: int = 512, learning_rate: float = 0.006, popularity: float = 1.0,
+        seed: int = 0,
     ):  # fmt: skip
         check_whole(dim=dim, length=length, epochs=epochs, low=1)
         self.features = np.asarray(features, dtype="float32")
@@ -108,6 +112,7 @@ class TwoTower:
             )
         self.dim, self.length, self.epochs, self.seed = dim, length, epochs, seed
         self.batch_size, self.learning_rate = batch_size, learning_rate
+        self.popularity = popularity
 
     def fit(self, sequences: Histories) -> "TwoTower":
         """Train on each click and what the shopper had clicked before; ``log`` is the log."""
@@ -140,7 +145,13 @@ class TwoTower:
     def scores(self, histories: Histories) -> np.ndarray:
         """``(n, n_items)`` float32."""
         cosines = self.embed(histories) @ self.products.T
-        return (float(self.model.scale) * cosines + self.usual).astype("float32")
+        return (float(self.model.scale) * cosines + self.popularity * self.usual).astype("float32")
+
+    def by_content(self) -> "TwoTower":
+        """The same towers, and nothing of how often a product was clicked."""
+        towers = copy.copy(self)
+        towers.popularity = 0.0
+        return towers
 
 
 class LikeHistory:

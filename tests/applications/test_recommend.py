@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from mmtutorial import TutorialError
 from mmtutorial.applications.factors import Als, Bpr, least_squares
@@ -113,7 +114,7 @@ def test_als_is_that_of_implicit():
     )  # fmt: skip
     theirs.item_factors = ours.items.astype("float64")
     theirs.user_factors = np.zeros((clicks.shape[0], 4))
-    theirs.fit(clicks.astype("float64") * 20.0, show_progress=False)
+    theirs.fit(csr_matrix(clicks, dtype="float64") * 20.0, show_progress=False)
     ours.fit(two_groups())
     mine, other = ours.sessions @ ours.items.T, theirs.user_factors @ theirs.item_factors.T
     assert np.allclose(mine, other, atol=1e-3)
@@ -160,7 +161,7 @@ def test_bpr_ranks_as_well_as_that_of_implicit():
     theirs = bpr.BayesianPersonalizedRanking(
         factors=8, iterations=100, random_state=0, num_threads=1
     )
-    theirs.fit(clicks, show_progress=False)
+    theirs.fit(csr_matrix(clicks), show_progress=False)
     ours = Bpr(80, dim=8, epochs=30, batch_size=128).fit([each[:-1] for each in sessions])
 
     def auc(users, items):
@@ -180,8 +181,12 @@ def test_two_towers_place_an_item_that_nobody_clicked():
     warm = [np.flatnonzero((kinds == kind) & (np.arange(24) < 20)) for kind in range(4)]
     sessions = [rng.permutation(warm[row % 4])[:4] for row in range(200)]
     model = TwoTower(features, dim=8, epochs=10, batch_size=64, learning_rate=0.01).fit(sessions)
-    scores = model.scores([each[:1] for each in warm])[:, 20:]  # of the cold items
+    asked = [each[:1] for each in warm]
+    scores = model.scores(asked)[:, 20:]  # of the cold items
     assert (kinds[20:][scores.argmax(axis=1)] == np.arange(4)).all()
+    blind = model.by_content().scores(asked)
+    assert np.allclose(model.scores(asked) - blind, model.usual, atol=1e-4)
+    assert np.ptp(model.usual) > 0 and np.allclose(model.usual[20:], model.usual[:20].mean())
     assert LikeHistory(features).scores(arrays([0, 4], [1])).argmax(axis=1).tolist() != [1, 1]
 
 
