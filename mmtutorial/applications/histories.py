@@ -237,15 +237,18 @@ def breadth(rows: np.ndarray, counts: np.ndarray) -> dict[str, float]:
 def liked(rows: np.ndarray, utility: np.ndarray) -> np.ndarray:
     """How much the shoppers truly like what is named: ``(n,)``, 1 for the best k, 0 for any k.
 
-    ``rows``: ``(n, k)`` items; ``utility``: ``(n, n_items)``, the truth, NaN for what is not on
-    sale. It is the mean utility of the k, between that of all items (0) and of the k best (1).
+    ``rows``: ``(n, k)`` items; ``utility``: ``(n, n_items)``, the truth, NaN for what is no answer:
+    named, it counts as any item. It is the mean utility of the k, between that of all items (0) and
+    of the k best (1).
 
     >>> utility = np.array([[4.0, 3.0, 0.0, 1.0]])
     >>> liked(np.array([[0, 1]]), utility).tolist(), liked(np.array([[0, 3]]), utility).tolist()
     ([1.0], [0.3333333333333333])
     """
     k = rows.shape[1]
-    got = np.nanmean(np.take_along_axis(utility, rows, axis=1), axis=1)
-    best = np.partition(np.nan_to_num(utility, nan=-np.inf), -k, axis=1)[:, -k:].mean(axis=1)
     anyone = np.nanmean(utility, axis=1)
+    named = np.take_along_axis(utility, rows, axis=1)
+    got = np.nanmean(np.where(np.isnan(named), anyone[:, None], named), axis=1)
+    best = np.partition(np.nan_to_num(utility, nan=-np.inf), -k, axis=1)[:, -k:]
+    best = np.nanmean(np.where(np.isinf(best), np.nan, best), axis=1)  # fewer may be on sale
     return (got - anyone) / np.maximum(best - anyone, 1e-9)

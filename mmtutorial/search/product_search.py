@@ -174,6 +174,10 @@ class ProductSearch:
         """What reads attributes in queries; made when it is asked for first."""
         return QueryReader(self.catalogue.table)
 
+    @cached_property
+    def _row_of(self) -> pd.Index:
+        return pd.Index(self.catalogue.table["id"])
+
     def scorer(self, name: str):
         """The scorer of that name, or None."""
         return self.scorers.get(name)
@@ -403,7 +407,7 @@ class ProductSearch:
         Raises ``TutorialError`` for an id that no product has, or a weight outside 0 to 1.
         """
         check_share(taste_weight=taste_weight)
-        rows = pd.Index(self.catalogue.table["id"]).get_indexer(list(map(str, shopper)))
+        rows = self._row_of.get_indexer(list(map(str, shopper)))
         if (rows < 0).any():
             unknown = [str(each) for each, row in zip(shopper, rows, strict=True) if row < 0]
             raise TutorialError(

@@ -113,3 +113,5 @@ def test_rank_looks_at_all_items_and_judge_counts_hits():
 def test_liked_ignores_what_is_not_on_sale():
     utility = np.array([[np.nan, 1.0, 3.0, 2.0]])
     assert histories.liked(np.array([[2, 3]]), utility).tolist() == [1.0]
+    assert histories.liked(np.array([[0, 0]]), utility).tolist() == [0.0]
+    assert histories.liked(np.array([[1, 2, 3, 0]]), utility).tolist() == [0.0]
