@@ -63,7 +63,8 @@ def session_counts(events: pd.DataFrame, price: pd.Series, after: int = 3) -> Fo
     event, item = events["event"].to_numpy(str), events["item"].to_numpy()
     seconds = (events["time"] - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()
     prices, hours = price.to_numpy(), events["time"].dt.hour.to_numpy()
-    asked, counts, bought, past = [], [], [], {}
+    asked, counts, bought = [], [], []
+    past: dict = {}  # shopper → sessions, purchases, the last moment so far
     for rows in events.groupby("session", sort=False).indices.values():
         shopper, buys = events["shopper"].iat[rows[0]], "purchase" in event[rows]
         seen, purchases, last = past.get(shopper, (0, 0, np.nan))

@@ -134,7 +134,7 @@ class Bpr:
         """Train on each click beside a random other item; ``log`` is the training's log."""
         keras.utils.set_random_seed(self.seed)
         clicks = click_matrix(sessions, self.n_items)
-        model = PairRanker(*clicks.shape, self.dim)
+        model = PairRanker(clicks.shape[0], self.n_items, self.dim)
         model.compile(keras.optimizers.Adam(self.learning_rate))
         batches = ClickedAndOther(clicks, min(self.batch_size, clicks.nnz), self.seed)
         self.log = train(model, batches, self.epochs, self.learning_rate, bar=False)

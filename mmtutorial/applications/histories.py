@@ -122,8 +122,10 @@ class Exam(NamedTuple):
     def subset(self, rows) -> "Exam":
         """The questions at ``rows``: a bool mask or row numbers."""
         chosen = np.arange(len(self))[rows]
-        lists = ([each[row] for row in chosen] for each in (self.histories, self.relevant))
-        return Exam(*lists, self.shoppers[chosen], self.times[chosen])
+        histories, relevant = (
+            [each[row] for row in chosen] for each in (self.histories, self.relevant)
+        )
+        return Exam(histories, relevant, self.shoppers[chosen], self.times[chosen])
 
     def sample(self, most: int, seed: int = 0) -> "Exam":
         """At most so many of the questions, drawn at random, in their order."""
@@ -195,7 +197,7 @@ def rank(
     ``allowed``: ``(n_items,)`` bool, where only some may be named.
     """
     check_whole(k=k, low=1, high=len(items))
-    places, found = id_ranks(items), []
+    places, found = id_ranks(list(items)), []
     for start in range(0, len(histories), block):
         scores = model.scores(histories[start : start + block])
         if allowed is not None:

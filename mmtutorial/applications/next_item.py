@@ -139,9 +139,9 @@ class NextItem:
     """
 
     def __init__(
-        self, n_items: int, reader: str = "gru", dim: int = 64, length: int = 12, epochs: int = 8,
+        self, n_items: int, reader: str = "gru", dim: int = 64, length: int = 8, epochs: int = 8,
         batch_clicks: int = 256, learning_rate: float = 0.005, dropout: float = 0.2,
-        others: int = 500, seed: int = 0,
+        others: int = 200, seed: int = 0,
     ):  # fmt: skip
         check_whole(n_items=n_items, dim=dim, length=length, epochs=epochs, others=others, low=1)
         check_choice("reader", reader, tuple(READERS))

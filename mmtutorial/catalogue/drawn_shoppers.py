@@ -126,10 +126,12 @@ def draw_shoppers(
     peak = table["season"].str.lower().map(PEAKS).to_numpy(dtype=float)
     if np.isnan(peak).all():
         more.append("no season: the time of the year changes nothing")
+    first, last = _drawn_tastes(features.shape[1], parts, n_shoppers, seed)
     tastes = Tastes(
         features,
         parts,
-        *_drawn_tastes(features.shape[1], parts, n_shoppers, seed),
+        first,
+        last,
         appeal=rng.normal(0, APPEAL, len(catalogue)),
         peak=peak,
         shoppers=np.array([f"s{row:05d}" for row in range(n_shoppers)]),

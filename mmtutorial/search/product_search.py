@@ -407,7 +407,7 @@ class ProductSearch:
         Raises ``TutorialError`` for an id that no product has, or a weight outside 0 to 1.
         """
         check_share(taste_weight=taste_weight)
-        rows = self._row_of.get_indexer(list(map(str, shopper)))
+        rows = self._row_of.get_indexer(pd.Index([str(each) for each in shopper]))
         if (rows < 0).any():
             unknown = [str(each) for each, row in zip(shopper, rows, strict=True) if row < 0]
             raise TutorialError(

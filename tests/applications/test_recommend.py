@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix
 
 from mmtutorial import TutorialError
 from mmtutorial.applications.factors import Als, Bpr, least_squares
-from mmtutorial.applications.next_item import READERS, NextItem, Reader
+from mmtutorial.applications.next_item import READERS, NextItem, Reader, SelfAttention
 from mmtutorial.applications.recommend import (
     Again,
     CoOccurrence,
@@ -207,3 +207,27 @@ def test_more_diversity_never_makes_a_page_more_alike():
     assert pages[0].tolist() == np.argsort(-scores)[:8].tolist()
     alike = [sameness(vectors[page]) for page in pages]
     assert alike[0] > alike[1] > alike[2] and all(len(set(page)) == 8 for page in pages)
+
+
+@pytest.mark.slow
+def test_self_attention_is_the_decoder_block_of_keras_hub():
+    import keras_hub
+
+    ours = SelfAttention(8, dropout=0.0)
+    theirs = keras_hub.layers.TransformerDecoder(
+        16, 2, activation="relu", layer_norm_epsilon=1e-3, normalize_first=True
+    )
+    x = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
+    ours(x), theirs(x)
+    pairs = [
+        (ours.norm, theirs._self_attention_layer_norm),
+        (ours.attention, theirs._self_attention_layer),
+        (ours.second_norm, theirs._feedforward_layer_norm),
+        (ours.wide, theirs._feedforward_intermediate_dense),
+        (ours.narrow, theirs._feedforward_output_dense),
+    ]
+    for mine, other in pairs:
+        mine.set_weights([each + 0.1 for each in other.get_weights()])
+        other.set_weights(mine.get_weights())
+    expected = ours.last_norm(theirs(x + ours.place))
+    assert np.allclose(np.asarray(ours(x)), np.asarray(expected), atol=1e-5)
