@@ -1,4 +1,7 @@
 """What a shop builds on its catalogue and on what people did (lessons 12 to 14).
 
-Each module stands alone: ``recommend`` (what a shopper may want next, lesson 12).
+Recommendation (lesson 12), in this order: ``histories`` (a log becomes questions without the
+future, and answers are judged), ``recommend`` (by counting), ``factors`` (ALS, BPR), ``next_item``
+(GRU, LSTM, self-attention), ``two_tower`` (by photo and title; a varied page), ``behaviour`` (will
+this session buy?). Every recommender has the same face: ``fit(sequences)``, ``scores(histories)``.
 """

@@ -70,6 +70,22 @@ class Recent(Popular):
         return self
 
 
+class Again(Popular):
+    """What the shopper took before, the oftener the higher; then popular items. Lesson 12.
+
+    The rival to beat where people buy the same things again.
+
+    >>> again = Again(3).fit([np.array([2]), np.array([2, 1])])
+    >>> again.scores([np.array([0, 1, 0])]).argsort().tolist()  # the last one first
+    [[2, 1, 0]]
+    """
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        """How often each item stands in each history."""
+        counts = [np.bincount(each, minlength=self.n_items) for each in histories]
+        return np.array(counts, dtype="float32") + _tie_break(self.counts)
+
+
 class Markov(Popular):
     """What was clicked right after the last click: a first-order Markov chain. Lesson 12.
 
@@ -154,13 +170,13 @@ class SessionKnn(Popular):
 
     The likeness of two sessions is the cosine of their sets of items; an item's score is the sum
     over the ``neighbours`` that have it (D. Jannach, M. Ludewig 2017, doi:10.1145/3109859.3109872).
-    Of the history the newest clicks count most: the weight falls from 1 to 1/length.
+    Of the last ``length`` clicks the newest count most: the weight falls from 1 to 1/length.
     """
 
-    def __init__(self, n_items: int, neighbours: int = 100):
+    def __init__(self, n_items: int, neighbours: int = 100, length: int = 5):
         super().__init__(n_items)
-        check_whole(neighbours=neighbours, low=1)
-        self.neighbours = neighbours
+        check_whole(neighbours=neighbours, length=length, low=1)
+        self.neighbours, self.length = neighbours, length
 
     def fit(self, sessions: Histories) -> "SessionKnn":
         """Keep the sessions."""
@@ -173,7 +189,7 @@ class SessionKnn(Popular):
         """Sums over the nearest sessions of each history."""
         found = np.empty((len(histories), self.n_items), "float32")
         for row, history in enumerate(histories):
-            weights = np.zeros(self.n_items, "float32")
+            weights, history = np.zeros(self.n_items, "float32"), history[-self.length :]
             weights[history] = np.arange(1, len(history) + 1) / len(history)  # the last stays
             likeness = (self.clicks @ weights) / self.lengths
             k = min(self.neighbours, len(likeness))

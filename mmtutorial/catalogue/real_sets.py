@@ -106,6 +106,11 @@ def find(name: str) -> Path:
     return folder
 
 
+def available(name: str) -> bool:
+    """Whether ``find`` would find the set, with all its files."""
+    return all((data_home() / name / each.file).is_file() for each in real_set(name).all_files)
+
+
 def download(name: str) -> Path:
     """Fetch a set's files into ``MMTUTORIAL_DATA``/NAME; return that folder.
 

@@ -29,11 +29,12 @@ from mmtutorial.search.filters import read_filters, spelling, unknown_value
 from mmtutorial.search.query_reader import QueryReader
 from mmtutorial.search.relevance import Relevance
 from mmtutorial.search.score_fusion import rank_shares, weighted_shares, zero_to_one
-from mmtutorial.search.scorers import AttributeScorer, Query, WordScorer
+from mmtutorial.search.scorers import AttributeScorer, HistoryTaste, Query, WordScorer
 
 FORMAT = 2  # of a saved search's folder: raise it when an older one cannot be read any more
 SCORERS = ("vectors", "bm25", "attributes")
 EFFORTS = {"hnsw": 128, "ivf": 16}  # name of an index → its effort: candidates, or cells, a query
+TASTE = "taste"  # the name of what a shopper's history adds to a score
 DEPTH = 100  # how many products an approximate index proposes, and a re-ranker looks at
 
 
@@ -111,6 +112,9 @@ class ProductSearch:
         place of the weighted middle
     depth : how deep an approximate index and a re-ranker look
     gallery : what the products' vectors became, where it is there already: as ``self.gallery``
+    recommender : what tells a shopper's taste from the history that ``search`` is given: an object
+        with one method, ``scores(histories)``, n arrays of rows → ``(n, n_products)`` float, such
+        as those of lesson 12; by default ``scorers.HistoryTaste`` of the products' vectors
 
     Raises ``TutorialError`` for a name that is not there, weights that do not fit, or vectors of
     another shape or that are not finite.
@@ -130,6 +134,7 @@ class ProductSearch:
         space=None,
         depth: int = DEPTH,
         gallery: np.ndarray | None = None,
+        recommender=None,
     ):
         check_share(photo_weight=photo_weight)
         check_whole(depth=depth)
@@ -150,6 +155,7 @@ class ProductSearch:
         self.gallery = self.join(*vectors, photo_weight) if gallery is None else gallery
         check_shapes(self.gallery[:1], self.gallery, 1, table["id"])
         check_finite(self.gallery[:1], self.gallery)
+        self.recommender = HistoryTaste(self.gallery) if recommender is None else recommender
         self.by_id = np.argsort(id_ranks(table["id"]))  # rows in the order of ids: ties
         self._codes: dict[str, tuple[np.ndarray, list[str]]] = {}  # column → codes, spellings
         self.scorers = {}  # name → object; None are the vectors
@@ -167,6 +173,10 @@ class ProductSearch:
     def reader(self) -> QueryReader:
         """What reads attributes in queries; made when it is asked for first."""
         return QueryReader(self.catalogue.table)
+
+    @cached_property
+    def _row_of(self) -> pd.Index:
+        return pd.Index(self.catalogue.table["id"])
 
     def scorer(self, name: str):
         """The scorer of that name, or None."""
@@ -367,10 +377,14 @@ class ProductSearch:
         photo_weight: float = 0.5,
         where: dict | None = None,
         page: int = 1,
+        shopper: Sequence[str] = (),
+        taste_weight: float = 0.3,
     ) -> pd.DataFrame:
         """The ``k`` best products as a table: ``row``, ``score``, and the catalogue's columns.
 
-        ``photo_weight`` (0 to 1) is how much of a mixed query is photo. ``page`` 2 holds the
+        ``photo_weight`` (0 to 1) is how much of a mixed query is photo. ``shopper``: the ids of
+        what the shopper chose before, the oldest first; their taste gets the share ``taste_weight``
+        of the score, the query the rest (lesson 12). ``page`` 2 holds the
         next ``k``; where there are fewer products the table is shorter, or empty.
 
         ``where`` filters: ``{"gender": "women"}``; one of several values as a list,
@@ -380,9 +394,27 @@ class ProductSearch:
 
         Raises ``TutorialError`` for a column that is not there, a value that no product has (the
         message names the nearest), ``k`` or ``page`` that is no whole number from 1 up, what is
-        no range of numbers, and as ``embed_query`` does.
+        no range of numbers, an id in ``shopper`` that no product has, and as ``embed_query`` does.
         """
-        return self.find(self.query(words, photo, photo_weight), k, where, page).products
+        query = self.query(words, photo, photo_weight)
+        if len(shopper):
+            query = self.with_taste(query, shopper, taste_weight)
+        return self.find(query, k, where, page).products
+
+    def with_taste(self, query: Query, shopper: Sequence[str], taste_weight: float = 0.3) -> Query:
+        """The query of a shopper who chose these products (ids) before, as ``search`` takes them.
+
+        Raises ``TutorialError`` for an id that no product has, or a weight outside 0 to 1.
+        """
+        check_share(taste_weight=taste_weight)
+        rows = self._row_of.get_indexer(pd.Index([str(each) for each in shopper]))
+        if (rows < 0).any():
+            unknown = [str(each) for each, row in zip(shopper, rows, strict=True) if row < 0]
+            raise TutorialError(
+                f"the shopper's history has products that are not in the catalogue "
+                f"({', '.join(unknown[:5])}): leave out what is no longer sold"
+            )
+        return query._replace(history=tuple(rows.tolist()), taste_weight=taste_weight)
 
     def similar(
         self, row: int, k: int = 8, where: dict | None = None, page: int = 1
@@ -491,7 +523,7 @@ class ProductSearch:
         for name, scores in lists.items():
             near = name == "vectors"
             lists[name] = self._cosines(query.vector, candidates) if near else scores[candidates]
-        scores, shares = self.fuse(lists)
+        scores, shares = self.fuse(lists, query.taste_weight)
         looks_again = self.rerank is not None and query.vector is not None
         if not looks_again:
             depth = n
@@ -504,18 +536,32 @@ class ProductSearch:
         best = best[:n]
         return candidates[best], {name: share[best] for name, share in shares.items()}
 
-    def fuse(self, lists: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def fuse(
+        self, lists: dict[str, np.ndarray], taste_weight: float = 0.0
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Scores of the same n products by several scorers, as one: ``(n,)``, higher is better.
 
-        ``lists``: name → ``(n,)``, those of ``score_lists``, of all products or of some. Also
+        ``lists``: name → ``(n,)``, those of ``score_lists``, of all products or of some. The list
+        "taste" gets the share ``taste_weight``, the scorers what is left, by their weights. Also
         returns what each of them gives, name → ``(n,)``; they add up to the score. A product that
         no scorer knows has the score -inf.
         """
         shares = np.stack([*lists.values()])
         if len(lists) > 1:
-            shares = self.fusion(shares, [self.weights[name] for name in lists])
+            shares = self.fusion(shares, self._weights_of(lists, taste_weight))
         scores = np.nan_to_num(shares.sum(axis=0), nan=-np.inf)
         return scores, dict(zip(lists, shares, strict=True))
+
+    def _weights_of(self, lists, taste_weight):
+        """A number for each of the lists."""
+        if TASTE not in lists:
+            return [self.weights[name] for name in lists]
+        asked = {name: self.weights.get(name, 0.0) for name in lists if name != TASTE}
+        total = sum(asked.values())
+        if total == 0:  # the vectors stand in for scorers that are silent
+            asked, total = dict.fromkeys(asked, 1.0), len(asked)
+        share = (1 - taste_weight) / total
+        return [taste_weight if name == TASTE else share * asked[name] for name in lists]
 
     def _lists(self, query):
         """Name → the scores of all products, for the scorers that have something to say.
@@ -539,7 +585,10 @@ class ProductSearch:
             lists[name] = scores
         if not lists and query.vector is None:
             raise TutorialError("nothing to search by: no scorer can say anything about the query")
-        return lists or {"vectors": None}  # words alone were to rank, and there are none
+        lists = lists or {"vectors": None}  # words alone were to rank, and there are none
+        if query.history and query.taste_weight > 0:
+            lists[TASTE] = self.recommender.scores([np.asarray(query.history)])[0]
+        return lists
 
     def score_lists(self, query: Query) -> dict[str, np.ndarray]:
         """What each scorer says of every product: name → ``(n_products,)``; none of the silent.

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from mmtutorial.metrics.similarity import unit_length
 from mmtutorial.search.lexical import Bm25
 from mmtutorial.search.query_reader import QueryReader
 from mmtutorial.search.score_fusion import attribute_agreement
@@ -22,12 +23,36 @@ class Query(NamedTuple):
 
     ``vector``: ``(dim,)`` of unit length, or None where the model knows no word of the query;
     ``words``; ``off``: attribute values that the words name and that do not count,
-    ``((column, value), …)``.
+    ``((column, value), …)``; ``history``: rows of the products that the shopper chose before, the
+    oldest first; ``taste_weight``: how much their taste counts, from 0 to 1 (lesson 12).
     """
 
     vector: np.ndarray | None
     words: str | None = None
     off: Sequence[tuple[str, str]] = ()
+    history: Sequence[int] = ()
+    taste_weight: float = 0.0
+
+
+class HistoryTaste:
+    """How much a product is like those that the shopper chose before. Defined in lesson 12.
+
+    The cosine with the mean of the last ``length`` products' ``vectors``, ``(n_products, dim)``.
+    It has the face of a recommender (``applications.recommend``): ``scores(histories)`` of n arrays
+    of rows gives ``(n, n_products)`` float32. Nothing is trained.
+
+    >>> taste = HistoryTaste(np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]]))
+    >>> taste.scores([np.array([0])]).round(1).tolist()
+    [[1.0, 0.0, 0.8]]
+    """
+
+    def __init__(self, vectors: np.ndarray, length: int = 20):
+        self.vectors, self.length = vectors, length
+
+    def scores(self, histories: Sequence[np.ndarray]) -> np.ndarray:
+        """A row for each history."""
+        means = np.stack([self.vectors[rows[-self.length :]].mean(axis=0) for rows in histories])
+        return unit_length(means) @ np.asarray(self.vectors, dtype="float32").T
 
 
 class WordScorer:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from small_catalogue import small_catalogue
+from toy_shop import toy_search, toy_table
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue import reading
@@ -685,3 +686,55 @@ def test_scores_of_all_products_are_fused_as_in_a_search(many):
     found = shop.find(query, k=400).products
     assert np.allclose(scores[found["row"]], found["score"], atol=1e-6)
     assert np.allclose(sum(shares.values()), scores, atol=1e-6)
+
+
+# A shopper's taste ------------------------------------------------------------------------------
+
+
+def test_a_taste_moves_what_the_shopper_likes_up_and_keeps_the_query():
+    shop = toy_search(toy_table(), scorers=("vectors", "bm25"))
+    red_bags = shop.catalogue.table.query("colour == 'Red' and article_type == 'Handbags'")["id"]
+    plain = shop.search("tee", k=12)
+    mine = shop.search("tee", k=12, shopper=list(red_bags), taste_weight=0.3)
+    assert set(plain["article_type"]) == set(mine["article_type"]) == {"Tshirts"}
+    assert set(mine["colour"][:4]) == {"Red"} and set(plain["colour"][:4]) != {"Red"}
+
+
+def test_a_taste_of_weight_0_changes_nothing_and_of_weight_1_is_all():
+    shop = toy_search(toy_table())
+    history = ["003"]
+    pd.testing.assert_frame_equal(
+        shop.search("tee", shopper=history, taste_weight=0), shop.search("tee")
+    )
+    taste = shop.recommender.scores([np.array([3])])[0]
+    rows = shop.search("tee", k=24, shopper=history, taste_weight=1)["row"]
+    assert (np.diff(taste[rows]) <= 1e-6).all()
+
+
+def test_a_recommender_of_ones_own_gives_the_taste():
+    class LikesTheLast:
+        def scores(self, histories):
+            return np.arange(24, dtype="float32")[None].repeat(len(histories), axis=0)
+
+    shop = toy_search(toy_table(), recommender=LikesTheLast())
+    assert shop.search("tee", k=1, shopper=["000"], taste_weight=1)["row"][0] == 23
+    query = shop.with_taste(shop.query("tee"), ["000"], 0.5)
+    found = shop.find(query, 5)
+    assert np.allclose(found.parts.sum(axis=1), found.products["score"], atol=1e-5)
+    assert "taste" in found.parts
+
+
+def test_a_history_of_products_that_are_not_there_is_named():
+    shop = toy_search(toy_table())
+    with pytest.raises(TutorialError, match=r"not in the catalogue \(old-7\)"):
+        shop.search("tee", shopper=["000", "old-7"])
+    with pytest.raises(TutorialError, match="taste_weight is a share from 0 to 1"):
+        shop.search("tee", shopper=["000"], taste_weight=2)
+
+
+def test_silent_scorers_leave_the_vectors_beside_the_taste():
+    shop = toy_search(toy_table(), scorers=("bm25",))
+    photo = np.zeros((80, 60, 3), "uint8")
+    photo[..., 0] = 255
+    found = shop.search(photo=photo, k=4, shopper=["000"], taste_weight=0.2)
+    assert set(found["colour"]) == {"Red"}
