@@ -6,4 +6,5 @@ Read in this order: ``catalogue`` (``load_catalogue``, and the split), ``attribu
 catalogues come from: ``reading`` and ``spreadsheet`` (files of your own), ``fashion`` (the real
 one), ``demo`` (the drawn one). ``real_sets`` finds and fetches sets of others; ``shoppers``,
 ``reviews`` and ``offers`` read them (lessons 12 to 14), ``rows`` sets bad rows aside.
+``drawn_reviews`` draws reviews over any catalogue, made of ``review_phrases`` (lesson 13).
 """

@@ -106,6 +106,12 @@ def find(name: str) -> Path:
     return folder
 
 
+def available(name: str) -> bool:
+    """Whether the set of that name is there, with all its files."""
+    chosen = real_set(name)
+    return all((data_home() / name / each.file).is_file() for each in chosen.all_files)
+
+
 def download(name: str) -> Path:
     """Fetch a set's files into ``MMTUTORIAL_DATA``/NAME; return that folder.
 
