@@ -57,6 +57,14 @@ def test_a_split_by_product_divides_no_product():
         analysis.by_product(["a", "a"])
 
 
+def test_the_mean_of_the_placements_is_the_auc():
+    rng = np.random.default_rng(0)
+    good, scores = rng.random(300) < 0.8, rng.integers(0, 9, 300).astype(float)
+    found = analysis.placements(scores, good)
+    assert found.shape == ((~good).sum(),)
+    assert found.mean() == pytest.approx(roc_auc_score(good, scores))
+
+
 def test_the_ladder_gives_every_model_the_same_labels():
     seen = []
 
