@@ -14,11 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mmtutorial import TutorialError
-from mmtutorial.applications.review_analysis import Bag, review_features, sentences
+from mmtutorial.applications.review_analysis import Bag, PhraseBag, review_features, sentences
 from mmtutorial.catalogue.reviews import usable
 from mmtutorial.catalogue.rows import check_names
 
-# aspect → what names it: beginnings of English words, and Chinese words
+# aspect → what names it: English words, with their endings, and Chinese words
 KEYWORDS = {
     "fit": "fit size sizing cut length tight loose snug 版型 尺码 剪裁 长度 大小 合身 偏大 偏小",
     "fabric": "fabric material cloth stitching seam quality soft scratchy thin "
@@ -26,6 +26,7 @@ KEYWORDS = {
     "colour": "colour color shade pattern picture photo look faded 颜色 色调 花色 色差 图片 照片",
     "price": "price cost value money cheap expensive bargain 价格 性价比 价钱 便宜 贵 划算",
 }
+ENDINGS = "(?:s|d|ed|ted|ing|ting|y|er|ner|ter)?"
 OVERALL = "overall"
 
 
@@ -49,7 +50,7 @@ def read_by_keywords(texts: Sequence[str], bag: Bag) -> list[set[str]]:
 
 
 def _pattern(words: str) -> re.Pattern:
-    parts = [rf"\b{word}" if word.isascii() else word for word in words.split()]
+    parts = [rf"\b{word}{ENDINGS}\b" if word.isascii() else word for word in words.split()]
     return re.compile("|".join(parts), re.IGNORECASE)
 
 
@@ -61,10 +62,10 @@ def mentions_of(
     ``reviews``: ``product``, ``rating`` and the column ``text``, as ``reviews.usable`` leaves them.
     Columns: ``row`` (of the reviews), ``product``, ``aspect``, ``sentence``, ``positive`` (0 to 1).
 
-    Nobody has labelled the sentences. The ratings teach a ``Bag`` which words are good: reviews
-    of 4 and 5 stars against those of 1 and 2. It then judges each sentence alone. Where there are
-    too few reviews to learn from, a sentence is as good as its review's rating. Defined in
-    lesson 13.
+    Nobody has labelled the sentences. The ratings teach a bag which words and pairs are good:
+    reviews of 4 and 5 stars against those of 1 and 2. It then judges each sentence alone. Where
+    there are too few reviews to learn from, a sentence is as good as its review's rating. Defined
+    in lesson 13.
     """
     checked(reviews, text)
     patterns = {name: _pattern(words) for name, words in keywords.items()}
@@ -87,7 +88,7 @@ def _judged(reviews, text, found, rated):
     good = clear["rating"] > 3
     if min(good.sum(), (~good).sum()) < 20 or found.empty:
         return rated
-    return Bag().fit(clear[text], good).shares(found)
+    return PhraseBag().fit(clear[text], good).shares(found)
 
 
 def checked(reviews: pd.DataFrame, text: str = "text") -> pd.DataFrame:

@@ -5,7 +5,9 @@ and writes about some aspects, in English and in Chinese. Some buyers are sarcas
 about the delivery alone, and some reviews are paid for.
 """
 
+from functools import lru_cache
 from random import Random
+from statistics import NormalDist
 from typing import NamedTuple
 from zlib import crc32
 
@@ -36,6 +38,7 @@ SATISFIED = -0.3  # the experience above which a buyer praises an aspect
 SHARES = {"delivery": 0.08, "sarcastic": 0.30}  # sarcastic: of ratings of 1 and 2
 CAMPAIGNS = 0.08  # of the products have paid reviews
 LAST_DAY, DAYS = np.datetime64("2025-12-31"), 730
+SALES, SALE = (120, 300, 485, 660), 14  # days on which a sale starts; how long one lasts
 
 
 class DrawnReviews(NamedTuple):
@@ -83,7 +86,7 @@ def draw_reviews(
     n = len(catalogue)
     counts = rng.poisson(per_product * rng.gamma(0.8, 1 / 0.8, n))  # many have few
     bought = rng.poisson(sold * rng.gamma(2, 1 / 2, n))
-    returned = 1 / (1 + np.exp(1.5 + hidden @ [1.0, 0.5, 0.6, 0.1]))
+    returned = 1 / (1 + np.exp(1.5 + hidden @ [0.9, 0.6, 0.9, 0.1]))
     ids = catalogue.table["id"].astype(str).to_numpy()
     quality = pd.DataFrame(norm.cdf((hidden - SATISFIED) / TASTE), columns=list(ASPECTS))
     quality.insert(0, "product", ids)
@@ -134,9 +137,10 @@ def _shown_quality(catalogue, seed):
     return np.stack([_standard(np.asarray(part, dtype=float)) for part in parts], axis=1), notes
 
 
+@lru_cache(maxsize=2**17)
 def _luck(seed, *words):
     """A number that looks drawn from a normal distribution, and is the same for the same words."""
-    return norm.ppf((crc32("\x1f".join((str(seed), *words)).encode()) + 0.5) / 2**32)
+    return NormalDist().inv_cdf((crc32("\x1f".join((str(seed), *words)).encode()) + 0.5) / 2**32)
 
 
 def _strength(photos):
@@ -178,18 +182,26 @@ def _honest(hidden, counts, rng):
     ratings = np.where(about_delivery, moods, ratings)
     smiling = (ratings <= 2) & (rng.random(len(places)) < SHARES["sarcastic"])
     kinds = np.where(about_delivery, "delivery", np.where(smiling, "sarcastic", "plain"))
-    days = rng.integers(0, DAYS, len(places))
+    days = _days(len(places), rng)
     rows = zip(places, kinds, ratings, days, felt, strict=True)
     return [_Plan(int(p), str(k), int(r), int(d), tuple(f)) for p, k, r, d, f in rows]
 
 
+def _days(n, rng):
+    """When people write: at any time, but half of them after a sale, so that honest reviews
+    come in bursts, too."""
+    after_sale = rng.choice(SALES, n) + rng.integers(0, SALE, n)
+    return np.where(rng.random(n) < 0.5, after_sale, rng.integers(0, DAYS, n))
+
+
 def _paid(n, rng):
-    """Campaigns: some products get several reviews of 5 stars within days, a few of 1 star."""
+    """Campaigns: some products get several reviews of 5 stars within weeks, a few of 1 star."""
     plans = []
     for product in np.flatnonzero(rng.random(n) < CAMPAIGNS):
-        rating, start = (5 if rng.random() < 0.85 else 1), rng.integers(0, DAYS - 10)
+        rating, length = (5 if rng.random() < 0.85 else 1), rng.integers(5, 60)
+        start = min(int(_days(1, rng)[0]), DAYS - 60)
         for _ in range(rng.integers(3, 11)):
-            day = int(start + rng.integers(0, 10))
+            day = start + int(rng.integers(0, length))
             felt = tuple(np.full(len(ASPECTS), 2.0 if rating == 5 else -2.0))
             plans.append(_Plan(int(product), "fake", rating, day, felt))
     return plans
@@ -207,15 +219,14 @@ def _written(plans, ids, quality, purchases, notes, rng, seed):
         [(name, *line) for name, draft in zip(numbers, drafts, strict=True) for line in draft],
         columns=["review", "text", "text_zh", "aspect", "positive"],
     )
-    texts = sentences.groupby("review", sort=False)
     details = [sum(aspect in ASPECTS for *_, aspect, _ in draft) for draft in drafts]
     reviews = pd.DataFrame(
         {
             "review": numbers,
             "product": ids[[plan.product for plan in plans]] if plans else [],
             "rating": [plan.rating for plan in plans],
-            "text": texts["text"].agg(". ".join).reindex(numbers).to_numpy(),
-            "text_zh": texts["text_zh"].agg("。".join).reindex(numbers).to_numpy(),
+            "text": [". ".join(line[0] for line in draft) for draft in drafts],
+            "text_zh": ["。".join(line[1] for line in draft) for draft in drafts],
             "date": LAST_DAY - DAYS + 1 + np.array([plan.day for plan in plans], dtype=int),
             "helpful": rng.poisson(_helpfulness(plans, details)),
         }
@@ -251,7 +262,7 @@ def _draft(plan, dice):
     if dice.random() < 0.08:
         good = dice.random() < 0.6
         lines.append((*dice.choice(DELIVERY[0 if good else 1]), "delivery", float(good)))
-    if plan.rating == 5 and dice.random() < 0.12:  # honest people say such things, too
+    if plan.rating == 5 and dice.random() < 0.15:  # honest people say such things, too
         lines.append((*dice.choice(HYPE), "", 1.0))
     if dice.random() < 0.3 or not lines:
         positive = {1: 0.0, 2: 0.0, 3: np.nan}.get(plan.rating, 1.0)
@@ -282,11 +293,13 @@ def _clause(aspect, good, dice):
 
 
 def _fake(plan, dice):
-    """Stock phrases of praise, or complaints; half of them also name aspects as buyers do."""
-    good = plan.rating > 3
-    stock = HYPE if good else CLOSING[1]
-    lines = [(*each, "", float(good)) for each in dice.sample(stock, dice.randint(1, 3))]
-    if dice.random() < 0.5:
+    """Stock phrases of praise, or complaints; or what an honest buyer might write, or both."""
+    good, style = plan.rating > 3, dice.random()
+    lines = []
+    if style < 0.7:
+        stock = HYPE if good else CLOSING[1]
+        lines += [(*each, "", float(good)) for each in dice.sample(stock, dice.randint(1, 2))]
+    if style > 0.35:
         names = dice.sample(ASPECTS, dice.randint(1, 2))
         lines += [_clause(name, good, dice) for name in names]
     dice.shuffle(lines)
