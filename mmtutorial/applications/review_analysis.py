@@ -104,7 +104,7 @@ class Network:
     ``epochs`` says, until it has made ``LEAST_STEPS`` steps. Defined in lesson 13.
     """
 
-    def __init__(self, encoder="lstm", epochs=4, length=80, width=64, learning_rate=2e-3, seed=0):
+    def __init__(self, encoder="lstm", epochs=4, length=64, width=64, learning_rate=2e-3, seed=0):
         check_whole(epochs=epochs, length=length, width=width, low=1)
         self.encoder, self.epochs, self.length, self.width = encoder, epochs, length, width
         self.learning_rate, self.seed = learning_rate, seed
