@@ -4,4 +4,6 @@ Recommendation (lesson 12), in this order: ``histories`` (a log becomes question
 future, and answers are judged), ``recommend`` (by counting), ``factors`` (ALS, BPR), ``next_item``
 (GRU, LSTM, self-attention), ``two_tower`` (by photo and title; a varied page), ``behaviour`` (will
 this session buy?). Every recommender has the same face: ``fit(sequences)``, ``scores(histories)``.
+Reviews (lesson 13): ``review_analysis`` (what they say), ``product_quality`` (what that makes of a
+product).
 """

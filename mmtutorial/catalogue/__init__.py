@@ -7,4 +7,5 @@ catalogues come from: ``reading`` and ``spreadsheet`` (files of your own), ``fas
 one), ``demo`` (the drawn one). ``drawn_shoppers`` draws people with a taste and what they click
 (lesson 12). ``real_sets`` finds and fetches sets of others; ``shoppers``,
 ``reviews`` and ``offers`` read them (lessons 12 to 14), ``rows`` sets bad rows aside.
+``drawn_reviews`` draws reviews over any catalogue, made of ``review_phrases`` (lesson 13).
 """
