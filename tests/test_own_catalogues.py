@@ -24,6 +24,7 @@ SMALL = {  # enough to go through every cell; the encoders are the same wherever
     "09": {"EPOCHS": 2, "SEEDS": 2, "ROUNDS": 1, "QUERIES": 200},
     "10": {"QUERIES": 50},
     "11": {"EPOCHS": 2, "GROWN": 3000, "TIMED": 5},
+    "14": {"EPOCHS": 2, "PRODUCTS": 60, "PAIR_EPOCHS": 1, "FOLDS": 2},
     "24": {"EPOCHS": 4, "MIN_STEPS": 4, "BATCH_SIZE": 64, "LEFT_OUT": 1, "OTHER_SEEDS": 1},
 }
 

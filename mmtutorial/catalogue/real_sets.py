@@ -106,6 +106,15 @@ def find(name: str) -> Path:
     return folder
 
 
+def available(name: str) -> bool:
+    """Whether ``find`` finds that set."""
+    try:
+        find(name)
+    except TutorialError:
+        return False
+    return True
+
+
 def download(name: str) -> Path:
     """Fetch a set's files into ``MMTUTORIAL_DATA``/NAME; return that folder.
 
