@@ -109,10 +109,10 @@ def candidate_pairs(
 ) -> np.ndarray:
     """Pairs of rows of two lists of titles, ``(n_pairs, 2)`` int64, sorted, each once.
 
-    The union of the ``k`` best by BM25 over words, from the left and from the right, the ``k``
-    best by BM25 over ``title_ngrams``, and the ``k`` nearest by each of ``vectors``, ``(n_left,
-    dim)`` and ``(n_right, dim)`` float. At most 3 k n_left + k n_right pairs and so on: a multiple
-    of the rows, never of the pairs. Defined in lesson 14.
+    Of each left title the ``k`` best by BM25 over words, the ``k`` best by BM25 over
+    ``title_ngrams``, and the ``k`` nearest by each of ``vectors``, ``(n_left, dim)`` and
+    ``(n_right, dim)`` float. So there are at most k n_left pairs from each way: a multiple of the
+    rows, never of all pairs. Defined in lesson 14.
 
     >>> candidate_pairs(["red bag", "blue hat"], ["hat in blue", "a red bag"], k=1).tolist()
     [[0, 1], [1, 0]]
@@ -120,7 +120,6 @@ def candidate_pairs(
     left, right = list(left), list(right)
     found = [
         sparse_top_k(*term_vectors(left, right), k),
-        sparse_top_k(*term_vectors(right, left), k)[:, ::-1],
         sparse_top_k(*term_vectors(left, right, title_ngrams), k),
         *(vector_top_k(of_left, of_right, k) for of_left, of_right in vectors),
     ]

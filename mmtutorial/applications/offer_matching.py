@@ -117,10 +117,10 @@ class PairExam(NamedTuple):
         chosen = self.rows[VALIDATION]
         return best_threshold(scores[chosen], self.same[chosen], self.n_true[VALIDATION])
 
-    def measure(self, found: np.ndarray) -> Agreement:
-        """Precision, recall and F1 of the test part."""
-        tested = self.rows[TEST]
-        return agreement(found[tested], self.same[tested], self.n_true[TEST])
+    def measure(self, found: np.ndarray, part: int = TEST) -> Agreement:
+        """Precision, recall and F1 of a part."""
+        rows = self.rows[part]
+        return agreement(found[rows], self.same[rows], self.n_true[part])
 
     def compare(self, one: np.ndarray, other: np.ndarray) -> Comparison:
         """``compare_f1`` of two decisions, on the test part."""
@@ -175,7 +175,8 @@ class Booster:
                 f"{same.sum()} of {len(same)} training pairs are the same product: to learn, there "
                 "must be some of both kinds; give more gold pairs"
             )
-        self.names = list(features)
+        self.names = [name for name in features if features[name].notna().any()]
+        values = features[self.names].to_numpy("float32")
         self.trees = [
             HistGradientBoostingClassifier(
                 learning_rate=0.06,
@@ -184,7 +185,7 @@ class Booster:
                 l2_regularization=1.0,
                 max_features=0.5,
                 random_state=self.seed + number,
-            ).fit(features.to_numpy("float32"), same)
+            ).fit(values, same)
             for number in range(self.models)
         ]
         return self

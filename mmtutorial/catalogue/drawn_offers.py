@@ -160,7 +160,7 @@ def _offer(product, title, number, price, names, table, seller, rng):
         else:
             wrong = ""
     lure = bool(rng.random() < LURES)
-    amount = price * seller.level * math.exp(rng.normal(0, 0.06))
+    amount = price * seller.level * math.exp(rng.normal(0, 0.15))
     if lure:
         amount *= rng.uniform(0.2, 0.4)
     brand = product.get("brand", "")
