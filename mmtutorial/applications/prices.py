@@ -164,7 +164,7 @@ class FairPrice:
                 loss="quantile",
                 quantile=level,
                 learning_rate=0.06,
-                max_iter=150,
+                max_iter=100,
                 max_leaf_nodes=15,
                 min_samples_leaf=10,
                 l2_regularization=1.0,

