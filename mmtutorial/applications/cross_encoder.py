@@ -94,13 +94,12 @@ def pair_inputs(
     None where there are no photos.
     """
     a, b = np.asarray(pairs).T
-    if photos is None:
-        photos = tuple(np.zeros((len(each), 1), "float32") for each in tokens)
+    left, right = photos or [np.zeros((len(each), 1)) for each in tokens]
     return {
         "left": tokens[0][a],
         "right": tokens[1][b],
-        "left_photo": np.asarray(photos[0], "float32")[a],
-        "right_photo": np.asarray(photos[1], "float32")[b],
+        "left_photo": np.asarray(left, "float32")[a],
+        "right_photo": np.asarray(right, "float32")[b],
     }
 
 

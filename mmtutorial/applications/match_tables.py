@@ -63,7 +63,8 @@ def match(
     gold = None
     if gold_file is not None:
         gold = read_gold(read_table(gold_file), *tables, what=Path(gold_file).name)
-    pairs = candidate_pairs(*(each["title"] for each in tables), k=k)
+    left, right = (each["title"].tolist() for each in tables)
+    pairs = candidate_pairs(left, right, k)
     photos = _photos(tables, (left_file.parent, right_file.parent))
     features = PairFeatures(*tables, prices=prices, photos=photos).of(pairs, rivals=True)
     if gold is None:

@@ -57,9 +57,9 @@ def find_columns(table: pd.DataFrame, mapping: Mapping[str, str], what: str) -> 
         plain.setdefault(re.sub(r"[\W_]", "", str(column)).lower(), str(column))
     found = {}
     for ours, names in NAMES.items():
-        theirs = mapping.get(ours) or next((plain[name] for name in names if name in plain), None)
-        if theirs is not None:
-            found[ours] = theirs
+        understood = [plain[name] for name in names if name in plain]
+        if ours in mapping or understood:
+            found[ours] = mapping[ours] if ours in mapping else understood[0]
     return found
 
 

@@ -5,7 +5,6 @@ made it, from offers drawn for the demo shop.
 """
 
 import json
-from collections.abc import Sequence
 from importlib import resources
 
 import numpy as np
@@ -38,7 +37,7 @@ class PlainMatcher:
 
     def __init__(self, content: dict):
         self.content = content
-        self.names: Sequence[str] = content["features"]
+        self.names: list[str] = content["features"]
         self.threshold: float = content["threshold"]
 
     @classmethod
