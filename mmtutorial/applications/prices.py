@@ -4,6 +4,7 @@ Prices are in one currency here (``offer_tables.in_one_currency``), and offers o
 a cluster number.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -39,28 +40,27 @@ def too_cheap(prices: ArrayLike, clusters: ArrayLike, share: float = TOO_CHEAP) 
 def odd_attributes(attributes: list[dict[str, str]], clusters: ArrayLike) -> list[str]:
     """The attribute of each offer that most others of its cluster contradict, or "".
 
-    An attribute is odd where at least two other offers agree on another value, and more of them
-    than on this one. Case does not count. Defined in lesson 14.
+    An attribute is odd where two other offers or more agree on a value, and no other offer has
+    this one. Case does not count. Defined in lesson 14.
 
     >>> colours = [{"colour": "Red"}, {"colour": "red"}, {"colour": "Blue"}, {}]
     >>> odd_attributes(colours, [0, 0, 0, 0])
     ['', '', 'colour', '']
     """
     found = [""] * len(attributes)
+    plain = [{name: value.casefold() for name, value in each.items()} for each in attributes]
     for rows in pd.Series(np.asarray(clusters)).groupby(np.asarray(clusters)).indices.values():
-        for row in rows.tolist():
-            for name, value in attributes[row].items():
-                others = pd.Series(
-                    [
-                        attributes[n][name].casefold()
-                        for n in rows
-                        if n != row and name in attributes[n]
-                    ],
-                    dtype=object,
-                ).value_counts()
-                alike = others.get(value.casefold(), 0)
-                if not found[row] and others.max() >= 2 and others.max() > alike and not alike:
-                    found[row] = name
+        votes: dict[str, Counter] = {}  # attribute → value → how many offers say so
+        for row in rows:
+            for name, value in plain[row].items():
+                votes.setdefault(name, Counter())[value] += 1
+        for row in rows:
+            odd = [
+                name
+                for name, value in plain[row].items()
+                if votes[name][value] == 1 and votes[name].most_common(1)[0][1] > 1
+            ]
+            found[row] = odd[0] if odd else ""
     return found
 
 

@@ -5,5 +5,6 @@ Read in this order: ``catalogue`` (``load_catalogue``, and the split), ``attribu
 (products that belong together), ``queries`` (the exam that a search is measured by). Where
 catalogues come from: ``reading`` and ``spreadsheet`` (files of your own), ``fashion`` (the real
 one), ``demo`` (the drawn one). ``real_sets`` finds and fetches sets of others; ``shoppers``,
-``reviews`` and ``offers`` read them (lessons 12 to 14), ``rows`` sets bad rows aside.
+``reviews`` and ``offers`` read them (lessons 12 to 14), ``rows`` sets bad rows aside;
+``drawn_offers`` draws offers for any catalogue.
 """
