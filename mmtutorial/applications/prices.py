@@ -120,7 +120,7 @@ def pinball(prices: ArrayLike, predicted: ArrayLike, level: float) -> float:
     (R. Koenker, G. Bassett 1978, doi:10.2307/1913643). Defined in lesson 14.
 
     >>> pinball([10, 20], [12, 12], 0.9)
-    3.6999999999999997
+    3.7
     """
     check_share(level=level)
     gap = np.asarray(prices, dtype=float) - np.asarray(predicted, dtype=float)
