@@ -1,5 +1,5 @@
-"""The command line: ``mmtutorial run``, ``sweep``, ``benchmark``, ``app``, ``search``, ``check``,
-``data get``."""
+"""The command line: ``mmtutorial run``, ``sweep``, ``benchmark``, ``app``, ``search``, ``match``,
+``check``, ``data get``."""
 
 import re
 import sys
@@ -292,6 +292,82 @@ def search(words, photo, photo_weight, filters, dataset, model, k, as_json):
     from mmtutorial.shop import terminal
 
     click.echo(terminal.search(words, photo, photo_weight, filters, dataset, model, k, as_json))
+
+
+def _named(values, option, kind=str):
+    """What ``NAME=VALUE`` options say, as a dict."""
+    found = {}
+    for each in values:
+        name, sign, value = each.partition("=")
+        try:
+            found[name] = kind(value)
+        except ValueError:
+            sign = ""
+        if not (name and sign and value):
+            raise click.BadParameter(f"{each!r} is not of the form of {option}")
+    return found
+
+
+@main.command()
+@click.argument("a", type=click.Path(exists=True, dir_okay=False))
+@click.argument("b", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--gold",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Pairs that are known to be the same product: a table whose first column has an id of A, "
+    "its second one of B. Learns from three fifths of them, measures on the last fifth.",
+)
+@click.option(
+    "--output", required=True, type=click.Path(file_okay=False), help="Folder for results."
+)
+@click.option(
+    "--column-a",
+    "columns_a",
+    multiple=True,
+    metavar="OURS=THEIRS",
+    help="What A calls a column of ours, where its name is not understood: title=heading. Ours are "
+    "id, title, brand, model, price, currency, photo. May be repeated.",
+)
+@click.option(
+    "--column-b", "columns_b", multiple=True, metavar="OURS=THEIRS", help="The same for B."
+)
+@click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    metavar="CODE=NUMBER",
+    help="What one unit of a currency is worth, where prices are in several: USD=1 EUR=1.1. May be "
+    "repeated.",
+)
+@click.option(
+    "-k",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="How many candidates an offer gets, by each way of looking for them.",
+)
+def match(a, b, gold, output, columns_a, columns_b, rates, k):
+    """Find which offers of two tables, A and B, are the same product.
+
+    The tables are CSV or parquet files. Columns with a usual name (id, title, brand, modelno,
+    price, ...) are found by themselves; others that both tables share count as attributes. Writes
+    matches.csv, clusters.csv and metrics.json. Without --gold a matcher that comes with the
+    package decides, and nothing is measured.
+    """
+    from mmtutorial.applications import match_tables
+
+    metrics = match_tables.match(
+        a,
+        b,
+        output,
+        gold,
+        _named(columns_a, "--column-a OURS=THEIRS"),
+        _named(columns_b, "--column-b OURS=THEIRS"),
+        _named(rates, "--rate CODE=NUMBER", float) or None,
+        k,
+    )
+    click.echo(match_tables.summary(metrics))
+    click.echo(f"Written: {output}/matches.csv, clusters.csv, metrics.json")
 
 
 @main.command()

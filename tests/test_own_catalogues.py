@@ -26,6 +26,7 @@ SMALL = {  # enough to go through every cell; the encoders are the same wherever
     "11": {"EPOCHS": 2, "GROWN": 3000, "TIMED": 5},
     "12": {"EPOCHS": 2, "SEEDS": 1, "SHOPPERS": 150, "QUESTIONS": 60, "CUSTOMERS": 60, "PASSES": 1},
     "13": {"EPOCHS": 2, "MOST_LABELS": 1000, "NETWORK_LABELS": 200, "NETWORK_EPOCHS": 1},
+    "14": {"EPOCHS": 2, "PRODUCTS": 60, "PAIR_EPOCHS": 1, "FOLDS": 2},
     "24": {"EPOCHS": 4, "MIN_STEPS": 4, "BATCH_SIZE": 64, "LEFT_OUT": 1, "OTHER_SEEDS": 1},
 }
 

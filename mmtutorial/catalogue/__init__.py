@@ -4,8 +4,8 @@ Read in this order: ``catalogue`` (``load_catalogue``, and the split), ``attribu
 (values in titles), ``cleaning``, ``groups``
 (products that belong together), ``queries`` (the exam that a search is measured by). Where
 catalogues come from: ``reading`` and ``spreadsheet`` (files of your own), ``fashion`` (the real
-one), ``demo`` (the drawn one). ``drawn_shoppers`` draws people with a taste and what they click
-(lesson 12). ``real_sets`` finds and fetches sets of others; ``shoppers``,
-``reviews`` and ``offers`` read them (lessons 12 to 14), ``rows`` sets bad rows aside.
-``drawn_reviews`` draws reviews over any catalogue, made of ``review_phrases`` (lesson 13).
+one), ``demo`` (the drawn one). ``real_sets`` finds and fetches sets of others; ``shoppers``,
+``reviews`` and ``offers`` read them (lessons 12 to 14), ``rows`` sets bad rows aside. What people
+do and say is also drawn on any catalogue, with the truth behind it: ``drawn_shoppers`` (lesson 12),
+``drawn_reviews`` with its ``review_phrases`` (lesson 13), ``drawn_offers`` (lesson 14).
 """

@@ -4,6 +4,8 @@ import pandas as pd
 
 from mmtutorial import TutorialError
 from mmtutorial.catalogue import real_sets
+from mmtutorial.catalogue.rows import check_names
+from mmtutorial.paths import data_home
 
 KINDS = ("clothing", "shoes", "accessories")
 PARTS = ("train", "val", "test", "test_om")
@@ -69,3 +71,29 @@ def read_electronics() -> tuple[pd.DataFrame, pd.DataFrame, set[tuple[str, str]]
         tables.append(pd.DataFrame(texts).rename(columns={"_id": "id"}))
     gold = pd.read_parquet(folder / "biblock_gold.parquet").astype(str)
     return tables[0], tables[1], set(zip(gold["id1"], gold["id2"], strict=True))
+
+
+def read_prices() -> pd.DataFrame:
+    """Prices of 1,000 products of the fashion catalogue: ``id``, ``title``, ``brand``, ``price``.
+
+    In rupees; the ids are the catalogue's (lesson 14). No download makes this set: it was read from
+    1,000 small files into the one table ``prices/products_1000.parquet`` in ``MMTUTORIAL_DATA``.
+    Raises ``TutorialError`` where that is not there.
+    """
+    file = data_home() / "prices" / "products_1000.parquet"
+    if not file.is_file():
+        raise TutorialError(
+            f"there is no {file}, and no download makes it: read the 1,000 files "
+            "cdn/fashion-dataset/products/01/*/product-data.json.gz of the GitHub repository "
+            "redis-developer/redis-microservices-ecommerce-solutions at 816599b into one parquet "
+            "table, a row a product"
+        )
+    table = pd.read_parquet(file)
+    names = {"productId": "id", "productDisplayName": "title", "brandName": "brand"}
+    check_names(table, [*names, "price"], str(file))
+    found = table.rename(columns=names)[[*names.values(), "price"]]
+    return found.assign(
+        id=found["id"].astype(str),
+        brand=found["brand"].fillna("").str.strip(),
+        price=pd.to_numeric(found["price"], errors="coerce").astype(float),
+    )

@@ -147,3 +147,26 @@ def test_each_pair_of_electronics_has_both_its_offers():
     assert {one for one, _ in same} <= {*first["id"]} and {two for _, two in same} <= {
         *second["id"]
     }
+
+
+def test_prices_without_their_file_say_where_they_come_from(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMTUTORIAL_DATA", str(tmp_path))
+    with pytest.raises(TutorialError, match=r"no download makes it: read the 1,000 files"):
+        offers.read_prices()
+    (tmp_path / "prices").mkdir()
+    table = pd.DataFrame({"productId": [1], "productDisplayName": ["Bag"], "price": ["649"]})
+    table.assign(brandName=None).to_parquet(tmp_path / "prices" / "products_1000.parquet")
+    expected = {"id": "1", "title": "Bag", "brand": "", "price": 649.0}
+    assert offers.read_prices().to_dict("records") == [expected]
+    table.to_parquet(tmp_path / "prices" / "products_1000.parquet")
+    with pytest.raises(TutorialError, match="has no column 'brandName'"):
+        offers.read_prices()
+
+
+def test_a_set_is_available_where_it_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMTUTORIAL_DATA", str(tmp_path))
+    assert not real_sets.available("reviews") and not real_sets.available("no such set")
+    (tmp_path / "reviews").mkdir()
+    for each in real_sets.real_set("reviews").all_files:
+        (tmp_path / "reviews" / each.file).touch()
+    assert real_sets.available("reviews")
