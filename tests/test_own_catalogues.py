@@ -66,7 +66,11 @@ CASES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "numbers"), CASES)
-def test_every_lesson_ends_on_a_catalogue_of_ones_own(kind, numbers, small_lessons, tmp_path):
+def test_every_lesson_ends_on_a_catalogue_of_ones_own(
+    kind, numbers, small_lessons, tmp_path, monkeypatch
+):
+    """Without the real sets, which lessons read beside the catalogue where they are there."""
+    monkeypatch.setenv("MMTUTORIAL_DATA", str(tmp_path / "no sets"))
     shop = tmp_path / kind
     shop.mkdir()
     getattr(own_catalogues, kind)(shop, n=PRODUCTS)

@@ -33,6 +33,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from mmtutorial import TutorialError
+from mmtutorial.catalogue import real_sets
 from mmtutorial.course import report
 from mmtutorial.course.checks import versions
 from mmtutorial.course.execute import kill_below, replace_folder, write_json
@@ -242,12 +243,14 @@ def _stamps(files: Iterable[str | Path]) -> list:
 
 def fingerprint(lesson: Lesson, parameters: dict, common: dict) -> str:
     """A digest of all that a lesson's results depend on; of the package, what it imports."""
-    lock = ROOT / "requirements.lock"
+    lock, files = ROOT / "requirements.lock", files_of(lesson)
+    reads_sets = real_sets.__name__ in files  # a set that was fetched since changes the results
     inputs = {
         "cells": [(cell.cell_type, cell.source) for cell in lesson.notebook.cells],
         "parameters": parameters,
         "common": common,
-        "code": {name: file.read_text("utf-8") for name, file in files_of(lesson).items()},
+        "code": {name: file.read_text("utf-8") for name, file in files.items()},
+        "sets": list(filter(real_sets.available, real_sets.real_sets())) if reads_sets else [],
         "lock": lock.read_text("utf-8") if lock.exists() else "",
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

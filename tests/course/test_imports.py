@@ -117,3 +117,11 @@ def test_all_that_python_loads_for_lesson_10_is_found():
     loaded = set(done.stdout.split())
     assert len(loaded) > 10
     assert loaded <= set(files_of(lesson))
+
+
+def test_a_real_set_that_was_fetched_changes_the_lessons_that_read_sets(monkeypatch, tmp_path):
+    monkeypatch.setenv("MMTUTORIAL_DATA", str(tmp_path))
+    without = fingerprint("12"), fingerprint("10")
+    monkeypatch.setattr(runner.real_sets, "available", lambda name: name == "sessions")
+    assert fingerprint("12") != without[0]
+    assert fingerprint("10") == without[1]
