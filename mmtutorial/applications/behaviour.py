@@ -18,6 +18,7 @@ from mmtutorial.arguments import check_whole
 from mmtutorial.catalogue.rows import check_names
 from mmtutorial.matching.training import Batches, train
 
+NEVER = 1000  # days since the last session of who has had none
 COLUMNS = ["shopper", "session", "time", "event", "item"]
 
 
@@ -53,7 +54,8 @@ def session_counts(events: pd.DataFrame, price: pd.Series, after: int = 3) -> Fo
     ``events``: ``shopper, session, time, event, item``, in the order of time; ``item`` are rows of
     ``price``. A session that put something into the basket before is left out: the question is
     answered already. The counts: items and price so far, seconds so far, hour, and of earlier
-    sessions of the shopper how many there were, how many bought, and the days since the last.
+    sessions of the shopper how many there were, how many bought, and the days since the last
+    (``NEVER`` for a first session).
 
     Raises ``TutorialError`` where a column is missing, or no session has so many views.
     """
@@ -67,7 +69,7 @@ def session_counts(events: pd.DataFrame, price: pd.Series, after: int = 3) -> Fo
     past: dict = {}  # shopper → sessions, purchases, the last moment so far
     for rows in events.groupby("session", sort=False).indices.values():
         shopper, buys = events["shopper"].iat[rows[0]], "purchase" in event[rows]
-        seen, purchases, last = past.get(shopper, (0, 0, np.nan))
+        seen, purchases, last = past.get(shopper, (0, 0, seconds[rows[0]] - NEVER * 86_400))
         past[shopper] = (seen + 1, purchases + buys, seconds[rows[-1]])
         first = rows[:after]
         if len(first) < after or (event[first] != "view").any():

@@ -32,7 +32,7 @@ def pad(histories: Histories, length: int) -> np.ndarray:
 class SelfAttention(layers.Layer):
     """One block of a transformer that never looks ahead, as in SASRec. Defined in lesson 12.
 
-    x + attention(norm(x)), then x + feed-forward(norm(x)), over items plus a vector for each place
+    x + attention(norm(x)), then x + feed-forward(norm(x)), over √dim · item + place, a vector each
     (W.-C. Kang, J. McAuley 2018, arXiv:1808.09781, section III). ``(batch, length, dim)`` → the
     same.
     """
@@ -46,9 +46,7 @@ class SelfAttention(layers.Layer):
         self.dim = dim
 
     def build(self, shape):
-        self.place = self.add_weight(
-            shape=(shape[1], self.dim), initializer="glorot_uniform", name="place"
-        )
+        self.place = self.add_weight(shape=(shape[1], self.dim), initializer="zeros", name="place")
         for norm in (self.norm, self.second_norm, self.last_norm):
             norm.build(shape)
         self.attention.build(shape, shape)
@@ -56,7 +54,7 @@ class SelfAttention(layers.Layer):
         self.narrow.build((*shape[:-1], 2 * self.dim))
 
     def call(self, x, training=False):
-        x = x + self.place
+        x = self.dim**0.5 * x + self.place  # the items' vectors begin small
         inner = self.norm(x)
         x = x + self.attention(inner, inner, use_causal_mask=True, training=training)
         return self.last_norm(x + self.narrow(self.wide(self.second_norm(x))))

@@ -93,8 +93,8 @@ class Markov(Popular):
     their counts, far below.
 
     >>> chain = Markov(3).fit([np.array([0, 1]), np.array([0, 2]), np.array([0, 1])])
-    >>> chain.scores([np.array([2, 0])]).round(2).tolist()
-    [[0.0, 0.67, 0.33]]
+    >>> chain.scores([np.array([2, 0])]).round(2)
+    array([[0.  , 0.67, 0.33]], dtype=float32)
     """
 
     def fit(self, sessions: Histories) -> "Markov":
@@ -121,8 +121,8 @@ class CoOccurrence(Popular):
     """What stands in the same session as the last click, as often as it does. Lesson 12.
 
     >>> pairs = CoOccurrence(3).fit([np.array([1, 0]), np.array([0, 2]), np.array([0, 1])])
-    >>> pairs.scores([np.array([2, 0])]).round(2).tolist()
-    [[0.0, 0.67, 0.33]]
+    >>> pairs.scores([np.array([2, 0])]).round(2)
+    array([[0.  , 0.67, 0.33]], dtype=float32)
     """
 
     def fit(self, sessions: Histories) -> "CoOccurrence":

@@ -138,6 +138,7 @@ def draw_shoppers(
         days=days,
     )
     new = rng.random(len(catalogue)) < NEW_SHARE
+    new[0] |= not new.any()  # one at least, in a small shop
     ids = catalogue.table["id"].to_numpy(dtype=str)
     shop = _Shop(tastes, [np.flatnonzero(shelf == name) for name in np.unique(shelf)], new)
     rows = [row for one in range(n_shoppers) for row in shop.visits(one, sessions, seed)]

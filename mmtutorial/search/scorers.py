@@ -42,8 +42,8 @@ class HistoryTaste:
     of rows gives ``(n, n_products)`` float32. Nothing is trained.
 
     >>> taste = HistoryTaste(np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]]))
-    >>> taste.scores([np.array([0])]).round(1).tolist()
-    [[1.0, 0.0, 0.8]]
+    >>> taste.scores([np.array([0])]).round(1)
+    array([[1. , 0. , 0.8]], dtype=float32)
     """
 
     def __init__(self, vectors: np.ndarray, length: int = 20):

@@ -41,7 +41,7 @@ def test_counts_are_those_of_the_moment():
     second = found.counts.iloc[1]
     assert second[["items", "price", "sessions", "purchases"]].tolist() == [2, 15, 1, 1]
     assert second["days since"] == pytest.approx(2, abs=0.01)
-    assert np.isnan(found.counts["days since"].iloc[0])
+    assert found.counts["days since"].iloc[0] == pytest.approx(1000, abs=0.01)
     shorter = events.drop(index=events.index[-3:])  # nothing after the second view
     pd.testing.assert_series_equal(session_counts(shorter, PRICES, 2).counts.iloc[1], second)
 
