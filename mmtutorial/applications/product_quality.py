@@ -122,7 +122,7 @@ def shrink(products: Sequence[str] | pd.Series, values: Sequence[float] | pd.Ser
     ``mean``, ``value``, ``low``, ``high`` (95 %). Defined in lesson 13.
 
     >>> shrink(["a", "a", "a", "a", "b", "c"], [5, 5, 4, 5, 5, 1]).round(2)["value"].tolist()
-    [4.65, 4.53, 1.74]
+    [4.73, 4.91, 1.16]
     """
     grouped = pd.DataFrame({"product": list(products), "x": np.asarray(values, float)})
     if not len(grouped) or not np.isfinite(grouped["x"]).all():

@@ -118,16 +118,19 @@ class Network:
         from mmtutorial.matching.training import Batches, train
 
         check_choice("encoder", self.encoder, tuple(TEXT_ENCODERS))
-        vocabulary = type("ReviewTokens", (Vocabulary,), {"split": staticmethod(tokens)})
-        texts, good = _both_sides(texts, good)
+
+        class ReviewTokens(Vocabulary):
+            split = staticmethod(tokens)
+
+        given, labels = _both_sides(texts, good)
         keras.utils.set_random_seed(self.seed)
-        longest = max(len(tokens(text)) for text in texts)  # no padding that no text needs
-        self.vocabulary = vocabulary.fit(texts, length=max(1, min(self.length, longest)))
+        longest = max(len(tokens(text)) for text in given)  # no padding that no text needs
+        self.vocabulary = ReviewTokens.fit(given, length=max(1, min(self.length, longest)))
         build = TEXT_ENCODERS[self.encoder][1]
         self.model = build(len(self.vocabulary), dim=1, width=self.width)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         self.model.compile(keras.optimizers.AdamW(self.learning_rate, weight_decay=1e-2), loss)
-        x, y = self.vocabulary.encode(texts), good.astype("float32")
+        x, y = self.vocabulary.encode(given), labels.astype("float32")
         batches = Batches(x, y, min(BATCH, len(y)), self.seed)
         epochs = max(self.epochs, -(-LEAST_STEPS // len(batches)))
         self.log = train(self.model, batches, epochs, self.learning_rate, bar=False)
@@ -200,7 +203,7 @@ def ladder(
     return table.unstack().loc[list(models)], scores
 
 
-def _both_sides(texts, good):
+def _both_sides(texts: Iterable[str], good: Iterable[bool]) -> tuple[list[str], np.ndarray]:
     """Texts and labels as arrays; raises ``TutorialError`` where there is one kind of label."""
     texts, good = list(texts), np.asarray(list(good), dtype=bool)
     if len(texts) != len(good) or good.all() or not good.any():
