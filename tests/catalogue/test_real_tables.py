@@ -165,7 +165,9 @@ def test_prices_without_their_file_say_where_they_come_from(tmp_path, monkeypatc
 
 def test_a_set_is_available_where_it_is_whole(tmp_path, monkeypatch):
     monkeypatch.setenv("MMTUTORIAL_DATA", str(tmp_path))
-    assert not real_sets.available("reviews") and not real_sets.available("no such set")
+    assert not real_sets.available("reviews")
+    with pytest.raises(TutorialError, match="no data set 'no such set'"):
+        real_sets.available("no such set")
     (tmp_path / "reviews").mkdir()
     for each in real_sets.real_set("reviews").all_files:
         (tmp_path / "reviews" / each.file).touch()
