@@ -694,7 +694,7 @@ def open_product(view, card):
 
 def close_panel(view):
     view.keyboard.press("Escape")
-    view.wait_for_selector("#panel", state="hidden")
+    until(view, "!document.querySelector('#panel').open && !location.search.includes('product')")
 
 
 @pytest.mark.parametrize("width", [PHONE, LAPTOP])
