@@ -69,16 +69,18 @@ export function card(product, state, money = prices([product]), heading = "h3") 
     el(heading, { class: "title" }, link),
     el("p", { class: "brand" }, product.brand),
     el("p", { class: "price" }, money(product.price)),
-    product.stars && starred(product.stars),
-    product.offers_from !== null && el("p", { class: "offer" },
-      says("offers from", { price: amount(product.offers_from) })));
+    starred(product.stars),
+    el("p", { class: "offer" },
+      product.offers_from !== null && says("offers from", { price: amount(product.offers_from) })));
 }
 
 const tenth = (value) => number(value, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const amount = (value) => number(value, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
 // Stars with their interval and the number of reviews: "4.2 ★ (3.6–4.7, 12)".
-function starred({ stars, low, high, n }) {
+function starred(known) {
+  if (!known) return el("p", { class: "stars" });
+  const { stars, low, high, n } = known;
   const [value, least, most, count] = [tenth(stars), tenth(low), tenth(high), number(n)];
   return el("p", { class: "stars" },
     el("span", { "aria-hidden": "true" }, el("b", {}, `${value} ★`), ` (${least}–${most}, ${count})`),
@@ -98,8 +100,14 @@ function moved(places) {
 const SMALL_PHOTO = 80; // pixels
 
 // The shape of the mats of a list: that of most of its photos, between 3:4 and a square. Where all
-// photos are small, so are the cards: a photo is shown at twice its pixels at most.
+// photos are small, so are the cards: a photo is shown at twice its pixels at most. A line that some
+// card fills, such as its price, takes its place on all of them.
 export function shape(container, products) {
+  const filled = (name, fills) => container.classList.toggle(name, products.some(fills));
+  filled("branded", ({ brand }) => brand);
+  filled("priced", ({ price }) => price !== null);
+  filled("starred", ({ stars }) => stars);
+  filled("offered", ({ offers_from: offer }) => offer !== null);
   const widest = Math.max(...products.map(({ photo }) => photo.width));
   container.classList.toggle("small-photos", widest <= SMALL_PHOTO);
   const ratios = products.map(({ photo }) => photo.width / photo.height).sort((a, b) => a - b);
@@ -126,7 +134,7 @@ export function panel(product, details, state) {
       el("p", { class: "brand" }, product.brand),
       el("h2", { id: "panel-title", tabindex: "-1" }, titleOf(product)),
       el("p", { class: "panel-price" }, money(product.price)),
-      product.stars && starred(product.stars),
+      starred(product.stars),
       details?.description && el("p", { class: "description" }, details.description),
       el("a", { class: "quiet", href: address(like) }, says("find similar")),
       details ? known(details, state) : el("p", { class: "line wide", role: "presentation" }),
@@ -167,7 +175,7 @@ function reviewsOf(aspects) {
     return el("li", {},
       el("span", { class: "aspect" }, name),
       el("span", { class: "scale", "aria-hidden": "true" }, reach, point),
-      el("span", { class: "figure", "aria-hidden": "true" }, `${figures.stars} ★`),
+      el("span", { class: "figure", "aria-hidden": "true" }, `${figures.stars} ★ (${figures.count})`),
       el("span", { class: "unseen" }, aspect === "overall" ? says("stars", figures)
         : says("stars, said", figures)),
       said && el("q", {}, said));

@@ -294,8 +294,6 @@ function cards() {
     all.splice(fitting, 0, el("li", { class: "divider" }, el("h3", {}, says("may fit"))));
   }
   shape($("grid"), reply.products);
-  $("grid").classList.toggle("priced", reply.products.some(({ price }) => price !== null));
-  $("grid").classList.toggle("branded", reply.products.some(({ brand }) => brand));
   return all;
 }
 
