@@ -172,10 +172,11 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     "too cheap": ("Too cheap to be the same thing", "价格过低，可能不是同一商品"),
     "reviews": ("What buyers say", "买家评价"),
     "interval": (
-        "Stars of 1 to 5, in brackets the number of reviews or sentences. The wide part of a bar is "
-        "where the true value likely lies; a value of few sentences is drawn towards the mean of all "
-        "products.",
-        "1 到 5 星，括号内为评价数或句数。宽的部分表示真实值很可能所在的范围；句数少时，数值会向全部商品的平均值靠拢。",
+        "Stars of 1 to 5, in brackets the number of reviews or sentences. The wide part of a bar "
+        "is where the true value likely lies; a value of few sentences is drawn towards the mean "
+        "of all products.",
+        "1 到 5 星，括号内为评价数或句数。宽的部分表示真实值很可能所在的范围；"
+        "句数少时，数值会向全部商品的平均值靠拢。",
     ),
     "about overall": ("All in all", "总体"),
     "about fit": ("Fit", "版型"),
