@@ -149,11 +149,11 @@ export function panel(product, details, state) {
 // Offers of other sellers, the cheapest first; the price that a seller names, if it is in another
 // currency, stands behind that in the shop's.
 function offersOf(offers) {
-  const rows = offers.map((one) => el("tr", { class: one.too_cheap && "doubtful" },
-    el("th", { scope: "row" }, one.seller, el("span", { class: "small" }, one.title)),
+  const rows = offers.map((one) => el("tr", {},
+    el("th", { scope: "row" }, one.seller, el("span", { class: "small" }, one.title),
+      one.too_cheap && el("span", { class: "flag" }, says("too cheap"))),
     el("td", { class: "figure" }, amount(one.amount),
-      one.price !== one.amount && el("span", { class: "small" }, `${amount(one.price)} ${one.currency}`),
-      one.too_cheap && el("span", { class: "flag" }, says("too cheap")))));
+      one.price !== one.amount && el("span", { class: "small" }, `${amount(one.price)} ${one.currency}`))));
   return el("section", { class: "box", "aria-labelledby": "offers-title" },
     el("h3", { id: "offers-title" }, says("offers")),
     el("table", { class: "offers" }, el("thead", { class: "unseen" }, el("tr", {},
