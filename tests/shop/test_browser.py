@@ -599,10 +599,7 @@ def test_the_panel_of_a_product(visit, width):
     assert panel.locator(".attributes dt").count() >= 5
     assert panel.locator(".why tbody tr").count() >= 2
     assert "Colour: Black" in panel.locator(".signs").inner_text()
-    assert (
-        panel.locator("[data-slot=offers], [data-slot=reviews], [data-slot=heatmap]").count() == 3
-    )
-    assert all(one.is_hidden() for one in panel.locator("[data-slot]").all())
+    assert panel.locator("[data-slot=heatmap]").is_hidden()
     assert view.evaluate("document.querySelector('#panel').scrollWidth") <= width
     panel.locator(".similar a").first.click()
     until(view, "title => document.querySelector('#panel-title').innerText !== title",
@@ -702,8 +699,8 @@ def test_stars_aspects_and_offers(visit, width):
     view = visit(width, "?lang=en")
     told = (
         view.locator("#grid .card")
-        .filter(has=view.locator(".stars"))
-        .filter(has=view.locator(".offer"))
+        .filter(has=view.locator(".stars b"))
+        .filter(has=view.locator(".offer:not(:empty)"))
     )
     stars, offer = (told.first.locator(each).inner_text() for each in (".stars", ".offer"))
     assert re.match(r"[1-5]\.\d ★ \([1-5]\.\d–[1-5]\.\d, \d+\)", stars)
@@ -854,7 +851,7 @@ def test_in_chinese(visit):
     assert view.get_attribute("html", "lang") == "zh" and asked(view)["lang"] == ["zh"]
     assert any(re.search("[\u4e00-\u9fff]", title) for title in titles(view))
     assert facet(view, "颜色").count() == 1
-    open_product(view, view.locator("#grid .card").filter(has=view.locator(".stars")).first)
+    open_product(view, view.locator("#grid .card").filter(has=view.locator(".stars b")).first)
     assert re.search("[\u4e00-\u9fff]", view.locator("#panel q").first.inner_text())
     close_panel(view)
     search(view, "黑色连衣裙")
