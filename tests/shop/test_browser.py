@@ -745,10 +745,9 @@ def test_for_you_after_two_products_and_forgotten(visit):
 
     search(view, "black dress")
     assert row.is_hidden()
-    plain = titles(view)
+    plain, before = titles(view), view.inner_text("#grid")
     view.get_by_label("With my taste").check()
-    until(view, "before => document.querySelector('#grid').innerText !== before",
-          arg=view.inner_text("#grid"))  # fmt: skip
+    until(view, "before => document.querySelector('#grid').innerText !== before", arg=before)
     answered(view)
     assert titles(view) != plain and "seen" not in view.url
     view.get_by_label("With my taste").uncheck()
