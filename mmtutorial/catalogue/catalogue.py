@@ -260,6 +260,15 @@ def load_catalogue(
     return sample
 
 
+def folder_of(which: str | Path) -> Path:
+    """The folder that the files of a catalogue lie in, for what lies beside them.
+
+    ``which``: as ``load_catalogue`` takes it, and raises for.
+    """
+    _, source = _source(which, None)
+    return Path(source.files[0]).parent
+
+
 def _source(which, columns):
     """The name and the files of what the user asked for."""
     if which in ("demo", "fashion"):

@@ -69,7 +69,22 @@ export function card(product, state, money = prices([product]), heading = "h3") 
     el(heading, { class: "title" }, link),
     el("p", { class: "brand" }, product.brand),
     el("p", { class: "price" }, money(product.price)),
-    slot("stars"), slot("offer"));
+    starred(product.stars),
+    el("p", { class: "offer" },
+      product.offers_from !== null && says("offers from", { price: amount(product.offers_from) })));
+}
+
+const tenth = (value) => number(value, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const amount = (value) => number(value, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+// Stars with their interval and the number of reviews: "4.2 ★ (3.6–4.7, 12)".
+function starred(known) {
+  if (!known) return el("p", { class: "stars" });
+  const { stars, low, high, n } = known;
+  const [value, least, most, count] = [tenth(stars), tenth(low), tenth(high), number(n)];
+  return el("p", { class: "stars" },
+    el("span", { "aria-hidden": "true" }, el("b", {}, `${value} ★`), ` (${least}–${most}, ${count})`),
+    el("span", { class: "unseen" }, says("stars", { stars: value, low: least, high: most, count })));
 }
 
 // How many places a product gained or lost against the shop's own ranking.
@@ -85,8 +100,14 @@ function moved(places) {
 const SMALL_PHOTO = 80; // pixels
 
 // The shape of the mats of a list: that of most of its photos, between 3:4 and a square. Where all
-// photos are small, so are the cards: a photo is shown at twice its pixels at most.
+// photos are small, so are the cards: a photo is shown at twice its pixels at most. A line that some
+// card fills, such as its price, takes its place on all of them.
 export function shape(container, products) {
+  const filled = (name, fills) => container.classList.toggle(name, products.some(fills));
+  filled("branded", ({ brand }) => brand);
+  filled("priced", ({ price }) => price !== null);
+  filled("starred", ({ stars }) => stars);
+  filled("offered", ({ offers_from: offer }) => offer !== null);
   const widest = Math.max(...products.map(({ photo }) => photo.width));
   container.classList.toggle("small-photos", widest <= SMALL_PHOTO);
   const ratios = products.map(({ photo }) => photo.width / photo.height).sort((a, b) => a - b);
@@ -113,14 +134,56 @@ export function panel(product, details, state) {
       el("p", { class: "brand" }, product.brand),
       el("h2", { id: "panel-title", tabindex: "-1" }, titleOf(product)),
       el("p", { class: "panel-price" }, money(product.price)),
-      slot("stars"), slot("offers"),
+      starred(product.stars),
       details?.description && el("p", { class: "description" }, details.description),
       el("a", { class: "quiet", href: address(like) }, says("find similar")),
       details ? known(details, state) : el("p", { class: "line wide", role: "presentation" }),
-      details?.why && whyFound(details.why),
-      slot("reviews")),
+      details?.offers.length ? offersOf(details.offers) : null,
+      details?.aspects.length ? reviewsOf(details.aspects) : null,
+      details && data.invented && el("p", { class: "small" }, says("invented")),
+      details?.why && whyFound(details.why)),
     details?.similar.length ? similar(details.similar, state) : null,
   ].filter(Boolean);
+}
+
+// Offers of other sellers, the cheapest first; the price that a seller names, if it is in another
+// currency, stands behind that in the shop's.
+function offersOf(offers) {
+  const rows = offers.map((one) => el("tr", {},
+    el("th", { scope: "row" }, one.seller, el("span", { class: "small" }, one.title),
+      one.too_cheap && el("span", { class: "flag" }, says("too cheap"))),
+    el("td", { class: "figure" }, amount(one.amount),
+      one.price !== one.amount && el("span", { class: "small" }, `${amount(one.price)} ${one.currency}`))));
+  return el("section", { class: "box", "aria-labelledby": "offers-title" },
+    el("h3", { id: "offers-title" }, says("offers")),
+    el("table", { class: "offers" }, el("thead", { class: "unseen" }, el("tr", {},
+      el("th", { scope: "col" }, says("seller")), el("th", { scope: "col" }, named("price")))),
+    el("tbody", {}, rows)));
+}
+
+// What reviews say: for each aspect its stars on a line from 1 to 5, and a sentence of a buyer.
+function reviewsOf(aspects) {
+  const place = (stars) => `${25 * (stars - 1)}%`;
+  const rows = aspects.map(({ aspect, stars, low, high, n, quote, quote_zh }) => {
+    const name = named(aspect, "about ");
+    const [reach, point] = [el("span", { class: "reach" }), el("span", { class: "point" })];
+    reach.style.left = place(low);
+    reach.style.width = `${25 * (high - low)}%`;
+    point.style.left = place(stars);
+    const said = (spoken() === "zh" && quote_zh) || quote;
+    const figures = { stars: tenth(stars), low: tenth(low), high: tenth(high), count: number(n) };
+    return el("li", {},
+      el("span", { class: "aspect" }, name),
+      el("span", { class: "scale", "aria-hidden": "true" }, reach, point),
+      el("span", { class: "figure", "aria-hidden": "true" }, `${figures.stars} ★ (${figures.count})`),
+      el("span", { class: "unseen" }, aspect === "overall" ? says("stars", figures)
+        : says("stars, said", figures)),
+      said && el("q", {}, said));
+  });
+  return el("section", { class: "box", "aria-labelledby": "reviews-title" },
+    el("h3", { id: "reviews-title" }, says("reviews")),
+    el("p", { class: "small" }, says("interval")),
+    el("ul", { class: "aspects" }, rows));
 }
 
 // The same language, and nothing asked for yet.

@@ -161,6 +161,44 @@ SAYS = {  # English, Chinese; what belongs to a catalogue (titles, values) stays
     "moved down": ("{places} places down", "下降 {places} 名"),
     "not moved": ("same place", "名次不变"),
     "took": ("Answered in {milliseconds} ms.", "用时 {milliseconds} 毫秒。"),
+    # Reviews, offers, and what the visitor may like
+    "stars": (
+        "{stars} of 5 stars, likely {low} to {high}; reviews: {count}",
+        "{stars} 星（满分 5 星），很可能在 {low} 到 {high} 之间；评价数：{count}",
+    ),
+    "offers from": ("Offers from {price}", "其他卖家 {price} 起"),
+    "offers": ("Offers of other sellers", "其他卖家的报价"),
+    "seller": ("Seller", "卖家"),
+    "too cheap": ("Too cheap to be the same thing", "价格过低，可能不是同一商品"),
+    "reviews": ("What buyers say", "买家评价"),
+    "interval": (
+        "Stars of 1 to 5, in brackets the number of reviews or sentences. The wide part of a bar "
+        "is where the true value likely lies; a value of few sentences is drawn towards the mean "
+        "of all products.",
+        "1 到 5 星，括号内为评价数或句数。宽的部分表示真实值很可能所在的范围；"
+        "句数少时，数值会向全部商品的平均值靠拢。",
+    ),
+    "about overall": ("All in all", "总体"),
+    "about fit": ("Fit", "版型"),
+    "about fabric": ("Fabric", "面料"),
+    "about colour": ("Colour as pictured", "颜色与图片"),
+    "about price": ("Value for money", "性价比"),
+    "stars, said": (
+        "{stars} of 5 stars, likely {low} to {high}; sentences: {count}",
+        "{stars} 星（满分 5 星），很可能在 {low} 到 {high} 之间；句数：{count}",
+    ),
+    "invented": (
+        "Reviews and offers are drawn: they are invented for the course.",
+        "评价和报价都是为课程虚构的。",
+    ),
+    "for you": ("For you", "为您推荐"),
+    "for you, why": (
+        "Near what you opened. Only this browser remembers what that was.",
+        "与您看过的商品相近。浏览记录只保存在此浏览器中。",
+    ),
+    "forget seen": ("Forget what I opened", "清除浏览记录"),
+    "with taste": ("With my taste", "结合我的喜好"),
+    "its taste": ("your taste", "您的喜好"),
     # Columns of a catalogue
     "category": ("Category", "类别"),
     "subcategory": ("Subcategory", "子类别"),

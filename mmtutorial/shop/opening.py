@@ -4,6 +4,7 @@ What is slow (training, embedding all products) is done once and kept in the cac
 it and returns a folder, ``load`` reads that folder; ``open_shop`` is one after the other.
 """
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from mmtutorial.catalogue.queries import split_queries
 from mmtutorial.catalogue.reading import build_once
 from mmtutorial.files import DamagedFile, checkpoint_key, intact
 from mmtutorial.paths import ROOT, cache_home
+from mmtutorial.shop import market
 
 # The model of lesson 00 in the quick profile: whoever ran the lesson does not wait again.
 MODEL = {
@@ -56,6 +58,7 @@ def build(dataset, model=None) -> Path:
         from mmtutorial.search.product_search import ProductSearch
 
         catalogue = load_catalogue(dataset).cleaned()
+        market.gather(dataset, catalogue).save(folder)  # first: its files may need a hand
         search = ProductSearch(_retriever(catalogue, dataset, model), catalogue, **RANKING)
         search.save(folder)
         fit_relevance(search, model).save(folder)
@@ -68,14 +71,14 @@ def home(dataset, model=None) -> Path:
     """The folder that ``build`` makes. To look it up, nothing is cleaned, loaded or embedded.
 
     Its name is made of all that shapes a search: the catalogue as it was read, the code that
-    cleans and embeds it, and the model's files, or the settings and the code that it is trained
-    with.
+    cleans and embeds it, the reviews and offers beside it, and the model's files, or the settings
+    and the code that it is trained with.
     """
     from mmtutorial.search import product_search, relevance, scorers
 
     catalogue = load_catalogue(dataset)
     rows = pd.util.hash_pandas_object(catalogue.table, index=False)
-    data: list = [json.dumps(catalogue.queries), rows.to_numpy()]
+    data: list = [json.dumps(catalogue.queries), rows.to_numpy(), *market.made_of(dataset)]
     settings: list = [RANKING]
     code = [cleaning, attribute_reader, product_search, relevance, scorers]
     if model is None:
@@ -86,7 +89,7 @@ def home(dataset, model=None) -> Path:
         code += [groups, images, text, tokenisers, contrastive, training, retriever]
     else:
         data += [file.read_bytes() for file in _files(model)]
-    return cache_home() / "searches" / f"{catalogue.name}-{checkpoint_key(3, settings, data, code)}"
+    return cache_home() / "searches" / f"{catalogue.name}-{checkpoint_key(4, settings, data, code)}"
 
 
 def _files(model):
@@ -134,7 +137,7 @@ def load(dataset, home, words: Callable | None = None):
     from mmtutorial.search.product_search import ProductSearch
     from mmtutorial.search.relevance import Relevance
 
-    try:
+    with _whole(home):
         catalogue, table = copy.copy(load_catalogue(dataset)), _table(home)
         if not table["id"].equals(catalogue.table["id"]):
             raise DamagedFile(f"{Path(home) / TABLE}: it holds other products than the catalogue")
@@ -147,6 +150,19 @@ def load(dataset, home, words: Callable | None = None):
         search.reader = reader
         search.relevance = Relevance.load(home)
         return search
+
+
+def market_of(home) -> market.Market:
+    """The reviews and offers that ``build`` left in ``home``."""
+    with _whole(home):
+        return market.Market.load(home)
+
+
+@contextlib.contextmanager
+def _whole(home):
+    """Say of a damaged file what to do."""
+    try:
+        yield
     except DamagedFile as fault:
         raise TutorialError(f"remove the folder {home} and start again: {fault}") from fault
 

@@ -5,8 +5,8 @@ import { card, el, emptied, panel, redraw, shape, skeletons, titleOf } from "./c
 import { countChosen, drawChosen, drawRead, makeFacets } from "./facets.js";
 import { fetchPhoto, keep, makeSearchBox, sendPhoto, takePhotos } from "./searchbox.js";
 import {
-  address, ask, data, memory, named, number, pageSize, prices, productPath, read, says, searchPath,
-  speak,
+  address, ask, asksSomething, data, forYouPath, memory, named, number, opened, pageSize, prices,
+  productPath, read, says, searchPath, speak,
 } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
@@ -22,6 +22,7 @@ let labelled = null; // the language that the labels are in
 let keptBack = false; // that a word is unknown, while it is being typed
 let notice = ""; // a sentence that the next answer does not wipe out
 const seen = new Map(); // id → product, as some list had it
+let taste = []; // the products whose taste counts in the search; opening one more changes no list
 
 // Going somewhere --------------------------------------------------------------------------------
 
@@ -29,6 +30,7 @@ const seen = new Map(); // id → product, as some list had it
 function go(change, { typed = null, replace = false } = {}) {
   const given = typeof change === "function" ? change(state) : change;
   const next = { ...state, ...given };
+  if ("words" in given || "photo" in given || "like" in given) readTaste();
   if (!Object.keys(given).every((name) => STAYING.has(name))) next.page = 1;
   if ("words" in given && reply) { // a chip that was taken off stays off while it is read
     next.off = next.off.filter((one) => reply.read.some(({ column, value }) => one === `${column}:${value}`));
@@ -95,8 +97,10 @@ function render() {
   if (other) $("language").href = address({ ...state, lang: other });
   drawChosen($("chosen"), state, go, $("heading"));
   drawMix();
+  drawTaste();
   search();
   showPanel();
+  drawForYou();
 }
 
 // Write every label of the page in the visitor's language.
@@ -123,7 +127,7 @@ function label() {
 }
 
 async function search() {
-  const path = searchPath(state);
+  const path = searchPath(state, taste);
   if (path === shown) {
     asking.abort(); // back to the list on show before another one came
     wanted = path;
@@ -290,8 +294,6 @@ function cards() {
     all.splice(fitting, 0, el("li", { class: "divider" }, el("h3", {}, says("may fit"))));
   }
   shape($("grid"), reply.products);
-  $("grid").classList.toggle("priced", reply.products.some(({ price }) => price !== null));
-  $("grid").classList.toggle("branded", reply.products.some(({ brand }) => brand));
   return all;
 }
 
@@ -398,7 +400,7 @@ async function showPanel() {
     if (dialog.open) dialog.close();
     return;
   }
-  const path = productPath(state);
+  const path = productPath(state, taste);
   if (path === panelPath) return;
   panelPath = path;
   const known = seen.get(state.product);
@@ -410,6 +412,7 @@ async function showPanel() {
   try {
     const details = await ask(path);
     if (path !== panelPath) return;
+    opened.add(details.product.id);
     for (const one of [details.product, ...details.similar]) seen.set(one.id, one);
     const nodes = panel(details.product, details, state);
     if (known) nodes[0] = body.querySelector(".panel-photo"); // it is there already
@@ -437,6 +440,56 @@ for (const [dialog, buttons] of [["panel", ["close-panel"]], ["sheet", ["close-s
   for (const id of buttons) $(id).addEventListener("click", () => $(dialog).close());
   $(dialog).addEventListener("click", (event) => event.target === $(dialog) && $(dialog).close());
 }
+
+// For you -----------------------------------------------------------------------------------------
+
+let forYou = null; // the path of the row on show
+
+// Products near those that were opened; beside a query, filters or an open product it stays as it is.
+async function drawForYou() {
+  if (state.product) return;
+  const mine = opened.get();
+  const wanted = !asksSomething(state) && state.page === 1 && !countChosen(state) && mine.length > 0;
+  const path = wanted ? forYouPath(mine) : null;
+  const text = `${path} ${state.lang}`;
+  if (!path) $("for-you").hidden = true;
+  if (text === forYou) return;
+  forYou = text;
+  if (!path) return;
+  try {
+    const { products } = await ask(path);
+    if (text !== forYou) return;
+    for (const one of products) seen.set(one.id, one);
+    const money = prices(products);
+    redraw($("for-you-row"), products.map((one) => card(one, state, money)), $("heading"));
+    shape($("for-you-row"), products);
+    $("for-you").hidden = !products.length;
+  } catch { // the list below does without it
+    if (text === forYou) $("for-you").hidden = true;
+  }
+}
+
+$("forget-seen").addEventListener("click", () => {
+  opened.forget();
+  readTaste();
+  render();
+  $("heading").focus({ preventScroll: true });
+});
+
+function readTaste() {
+  taste = memory.get("taste", false) ? opened.get() : [];
+}
+
+function drawTaste() {
+  $("taste-choice").hidden = !(asksSomething(state) && (taste.length || opened.get().length));
+  $("taste").checked = taste.length > 0;
+}
+
+$("taste").addEventListener("change", () => {
+  memory.set("taste", $("taste").checked);
+  readTaste();
+  render();
+});
 
 // Filters: beside the list, or on a narrow screen in a sheet --------------------------------------
 
@@ -498,6 +551,8 @@ $("weight").addEventListener("input", () => {
 
 history.scrollRestoration = "manual";
 state = read(location.search);
+readTaste();
+$("invented").hidden = !data.invented;
 const { y = 0 } = history.state ?? {};
 afterShow = () => scrollTo(0, y);
 history.replaceState(history.state, "", address(state));

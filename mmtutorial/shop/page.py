@@ -15,11 +15,11 @@ class Page:
     with ``close``.
     """
 
-    def __init__(self, search):
+    def __init__(self, search, market=None):
         sockets = listen(HOST, 0)
         door = Door(sockets[0].getsockname()[1])
         self._server, self.url = ServerThread(sockets, door), door.address
-        self._server.open(search)
+        self._server.open(search, market)
 
     @property
     def is_open(self) -> bool:
@@ -44,8 +44,10 @@ class Page:
 _pages: dict[object, Page] = {}  # search → its page
 
 
-def make(search) -> Page:
+def make(search, market=None) -> Page:
     """The page for a ``ProductSearch``: show it in a cell.
+
+    ``market``: reviews and offers to show beside the products, as ``opening.market_of`` gives them.
 
     It ranks by what the search was made with. Any retriever with the face of
     ``retriever.Retriever`` does, such as an ``AttributeRetriever``. A search that has a page
@@ -53,5 +55,5 @@ def make(search) -> Page:
     """
     page = _pages.get(search)
     if page is None or not page.is_open:
-        page = _pages[search] = Page(search)
+        page = _pages[search] = Page(search, market)
     return page

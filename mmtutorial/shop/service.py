@@ -91,6 +91,7 @@ class Service:
             (r"/([\w-]+\.(?:css|js))", File),
             ("/api/search", Search),
             ("/api/suggest", Suggest),
+            ("/api/foryou", ForYou),
             ("/api/product/([^/]+)", Product),
             ("/api/photo", Upload),
             ("/api/photo/([^/]+)", Uploaded),
@@ -354,6 +355,7 @@ class Api(Answer):
             filters=self.filters(),
             off=tuple((column, value) for column, _, value in off),
             rank=tuple(rank.split(",")) if rank else None,
+            seen=tuple(self.get_query_arguments("seen")),
             language=self.code,
         )
 
@@ -400,6 +402,14 @@ class Suggest(Api):
     async def get(self):
         """Send it."""
         await self.answer(self.shop.front.suggest, self.one("q"), self.code)
+
+
+class ForYou(Api):
+    """Products near those that the visitor opened: the browser names them, nothing keeps them."""
+
+    async def get(self):
+        """Send it."""
+        await self.answer(self.shop.front.for_you, self.get_query_arguments("seen"))
 
 
 class Product(Api):
@@ -498,7 +508,9 @@ def serve(
         reading = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
         try:
             words = reading.submit(opening.words_of, home)
-            server.open(opening.load(dataset, home, words.result))
+            market = reading.submit(opening.market_of, home)
+            search = opening.load(dataset, home, words.result)
+            server.open(search, market.result())
         finally:
             reading.shutdown(wait=False)  # its process takes a second to end
         if door.open:
@@ -570,9 +582,9 @@ class ServerThread:
         self._started.set()
         await self.service.run(self.sockets, self._told)
 
-    def open(self, search) -> None:
-        """Answer for a ``ProductSearch``."""
-        self.service.open(Shopfront(search), search.catalogue)
+    def open(self, search, market=None) -> None:
+        """Answer for a ``ProductSearch``, with the reviews and offers of a ``Market``."""
+        self.service.open(Shopfront(search, market), search.catalogue)
 
     @property
     def is_open(self) -> bool:

@@ -19,22 +19,28 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from mmtutorial.applications.shop_offers import offers_of
 from mmtutorial.arguments import check_choice, check_share, check_whole
 from mmtutorial.catalogue.attribute_reader import joined
 from mmtutorial.encoders.tokenisers import words
 from mmtutorial.search.facets import Facets, RangeColumn, passing
 from mmtutorial.search.filters import spelling
-from mmtutorial.search.product_search import ProductSearch, read_photo
+from mmtutorial.search.product_search import TASTE, ProductSearch, read_photo
 from mmtutorial.search.query_reader import FUNCTION_WORDS, QUERY_ATTRIBUTES
 from mmtutorial.search.relevance import FITS
+from mmtutorial.search.score_fusion import zero_to_one
 from mmtutorial.search.scorers import Query
 from mmtutorial.search.suggestions import Suggestions
 from mmtutorial.shop.language import CHINESE, ENGLISH, SAYS, Said
+from mmtutorial.shop.market import OVERALL, Market
 from mmtutorial.shop.uploads import MAX_BYTES
 
 LONGEST_QUERY = 200  # characters
 MOST_PRODUCTS = 100  # of a page
 SIMILAR = 8  # products shown beside one
+MOST_SEEN = 20  # products that a visitor opened before
+FOR_YOU, NEAR_TASTE = 8, 60  # products shown, chosen from so many
+TASTE_WEIGHT = 0.3  # of a visitor's taste in a search, as ``ProductSearch.search`` has it
 KEPT = 16  # queries whose scores are kept: a visitor pages, filters and asks why
 SMALL, LARGE = 200, 500  # pixels of a photo's long side
 LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
@@ -42,12 +48,13 @@ LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
 
 @dataclass(frozen=True)
 class Request:
-    """What a visitor asks for; all of it stands in the page's URL.
+    """What a visitor asks for; all of it but ``seen`` stands in the page's URL.
 
     ``photo``: ``(80, 60, 3)`` uint8. ``like``: the id of a product that similar ones are wanted
     of; words and photo do not count then. ``weight``: the photo's share beside words, 0 to 1.
     ``filters``: as ``ProductSearch.fits`` takes them. ``off``: attribute values read in the words
-    that do not count. ``rank``: names of the scorers to rank by, None for all.
+    that do not count. ``rank``: names of the scorers to rank by, None for all. ``seen``: ids of the
+    products that the visitor opened before, the oldest first, whose taste counts then.
     """
 
     words: str = ""
@@ -60,6 +67,7 @@ class Request:
     filters: Mapping = field(default_factory=dict)
     off: Sequence[tuple[str, str]] = ()
     rank: tuple[str, ...] | None = None
+    seen: Sequence[str] = ()
     language: str = "en"
 
 
@@ -91,13 +99,19 @@ class Shopfront:
 
     It looks at every product, so an approximate index and a re-ranker of the search are left out.
     How many products fit says ``search.relevance``; where there is none, all of them are listed.
+    ``market``: reviews and offers to show beside the products, none by default.
     """
 
-    def __init__(self, search: ProductSearch):
+    def __init__(self, search: ProductSearch, market: Market | None = None):
         self.shop, self.table = search, search.catalogue.table
+        self.market = Market() if market is None else market
         self.reader = search.reader
         self.facets = Facets(self.table)
         self._row_of = {id_: row for row, id_ in enumerate(self.table["id"])}
+        quality, offers = self.market.quality, self.market.offers
+        overall = quality[quality["aspect"] == OVERALL]
+        self._stars = {row[0]: _stars(*row[1:]) for row in overall[["product", *STARS]].to_numpy()}
+        self._lowest = offers[~offers["too_cheap"]].groupby("product")["amount"].min().to_dict()
         self._sort_keys = self._sorts()
         self._kept: OrderedDict[tuple, Asked] = OrderedDict()
         self._lock = threading.Lock()
@@ -141,7 +155,8 @@ class Shopfront:
             "sorts": ["best", *self._sort_keys],
             "scorers": [{"name": n, "weight": round(w / total, 4)} for n, w in weights.items()],
             "scale": {"small": SMALL, "large": LARGE},
-            "limits": {"words": LONGEST_QUERY, "bytes": MAX_BYTES},
+            "limits": {"words": LONGEST_QUERY, "bytes": MAX_BYTES, "seen": MOST_SEEN},
+            "invented": self.market.drawn,
             "says": {
                 name: {key: texts[language] for key, texts in SAYS.items()}
                 for name, language in LANGUAGES.items()
@@ -207,6 +222,31 @@ class Shopfront:
             found = self.suggestions.suggest(text, chinese=language == "zh")
         return {"suggestions": [asdict(each) for each in found]}
 
+    def for_you(self, seen: Sequence[str]) -> dict:
+        """Products near the taste of a visitor, and not all alike: ``{"products": [...]}``.
+
+        ``seen``: ids of the products that the visitor opened, the oldest first; those that the shop
+        does not have are left out. What was seen is not shown again, nor is another product with
+        the same photo. Raises ``Said`` for more than ``MOST_SEEN`` ids.
+        """
+        from mmtutorial.applications.two_tower import diversify  # Keras: not before it is wanted
+
+        rows = self._rows_seen(seen)
+        if not len(rows):
+            return {"products": []}
+        new = np.ones(len(self.table), dtype=bool)
+        new[rows] = False
+        if "photo_hash" in self.table:
+            new &= ~self.table["photo_hash"].isin(self.table["photo_hash"].iloc[rows]).to_numpy()
+        taste = self._taste(rows)
+        candidates = np.flatnonzero(new & np.isfinite(taste))
+        near = candidates[np.argsort(-taste[candidates], kind="stable")[:NEAR_TASTE]]
+        if not len(near):
+            return {"products": []}
+        count = min(FOR_YOU, len(near))
+        places = diversify(zero_to_one(taste[near]), self.shop.gallery[near], count)
+        return {"products": [self._product(int(row)) for row in near[places]]}
+
     def product(self, id_: str, request: Request | None = None) -> dict:
         """One product, similar ones, and why it was found by the ``request``, if it asks."""
         row = self._row(id_)
@@ -229,6 +269,8 @@ class Shopfront:
                 if _text(product.get(column))
             ],
             "description": _text(product.get("description")),
+            "aspects": self._aspects(id_),
+            "offers": self._offers(id_),
             "similar": [
                 self._product(int(each), score)
                 for each, score in zip(similar["row"], similar["score"], strict=True)
@@ -245,6 +287,7 @@ class Shopfront:
         check_choice("sort", request.sort, ("best", *self._sort_keys))
         for name in request.rank or ():
             check_choice("rank", name, tuple(self.shop.scorers))
+        self._rows_seen(request.seen)
         if len(request.words) > LONGEST_QUERY:
             raise Said("too long", length=len(request.words), most=LONGEST_QUERY)
 
@@ -252,6 +295,16 @@ class Shopfront:
         if id_ not in self._row_of:
             raise Said("no product", id=_printable(str(id_))[:100])
         return self._row_of[id_]
+
+    def _rows_seen(self, seen) -> np.ndarray:
+        """The rows of the products that the shop has."""
+        if len(seen) > MOST_SEEN:
+            raise Said("odd", name="seen")
+        return np.array([self._row_of[each] for each in seen if each in self._row_of], dtype=int)
+
+    def _taste(self, rows):
+        """How near each product is to the taste that these rows show, ``(n_products,)``."""
+        return self.shop.recommender.scores([rows])[0]
 
     def _asked(self, request) -> Asked | None:
         """What is asked, read and scored; kept for the next page. None: there is no query."""
@@ -344,7 +397,11 @@ class Shopfront:
         count = len(rows) if fit is None else min(len(rows), max(fit, request.size))
         if not len(rows) or not asked.lists:
             return Ranked(rows, np.empty(0), {}, 0, fit), np.empty(0, dtype=int)
-        scores, shares = self.shop.fuse({name: each[rows] for name, each in asked.lists.items()})
+        lists = {name: each[rows] for name, each in asked.lists.items()}
+        seen = self._rows_seen(request.seen)
+        if len(seen):
+            lists[TASTE] = self._taste(seen)[rows]
+        scores, shares = self.shop.fuse(lists, TASTE_WEIGHT)
         order = np.lexsort((-scores, ~fits))  # what fits comes first
         moves = None
         chosen = {
@@ -393,7 +450,27 @@ class Shopfront:
                 "height": height,
             },
             "move": move,
+            "stars": self._stars.get(product["id"]),
+            "offers_from": _number(self._lowest.get(product["id"])),
         }
+
+    def _aspects(self, id_) -> list[dict]:
+        """What its reviews say, by aspect, all in all first; with a sentence of one of them."""
+        quality = self.market.quality
+        return [
+            {
+                "aspect": row["aspect"],
+                **_stars(*(row[name] for name in STARS)),
+                "quote": row["quote"],
+                "quote_zh": row["quote_zh"],
+            }
+            for row in quality[quality["product"] == id_].to_dict("records")
+        ]
+
+    def _offers(self, id_) -> list[dict]:
+        """Its offers, the cheapest first, those too cheap to be the same thing last."""
+        mine = offers_of(self.market.offers, id_)
+        return mine.drop(columns="product").to_dict("records")
 
     def _facets(self, request, masks, asked) -> list[dict]:
         """Counts of the products that fit, or of all where none does."""
@@ -455,6 +532,14 @@ class Shopfront:
             ],
             "words": [word for word in dict.fromkeys(said) if joined([word]) in in_title],
         }
+
+
+STARS = ("stars", "low", "high", "n")  # of ``Market.quality``
+
+
+def _stars(stars, low, high, n) -> dict:
+    """Stars with their interval, and of how many reviews or sentences."""
+    return {"stars": round(stars, 2), "low": round(low, 2), "high": round(high, 2), "n": int(n)}
 
 
 def _printable(text: str) -> str:

@@ -80,17 +80,19 @@ export function address(state) {
   return `?${given}`;
 }
 
-// Where the shop answers for a state.
-export function searchPath(state) {
+// Where the shop answers for a state; `taste`: ids of products that were opened, if they count.
+export function searchPath(state, taste = []) {
   const given = list(state);
   given.set("size", PAGE_SIZE);
   given.set("lang", state.lang);
+  if (asksSomething(state)) for (const id of taste) given.append("seen", id);
   return `api/search?${given}`;
 }
 
-export function productPath(state) {
+export function productPath(state, taste = []) {
   const given = query(state);
   given.set("lang", state.lang);
+  if (asksSomething(state)) for (const id of taste) given.append("seen", id);
   return `api/product/${encodeURIComponent(state.product)}?${given}`;
 }
 
@@ -113,6 +115,20 @@ export const memory = {
     } catch { /* storage is forbidden or full */ }
   },
 };
+
+// The products that were opened in this shop, the oldest first: in the browser, and nowhere else.
+export const opened = {
+  key: `seen.${data.name}`,
+  get: () => {
+    const kept = memory.get(opened.key, []);
+    return Array.isArray(kept) ? kept.filter((id) => typeof id === "string") : [];
+  },
+  add: (id) => memory.set(opened.key,
+    [...opened.get().filter((one) => one !== id), id].slice(-data.limits.seen)),
+  forget: () => memory.set(opened.key, []),
+};
+
+export const forYouPath = (seen) => `api/foryou?${new URLSearchParams(seen.map((id) => ["seen", id]))}`;
 
 // Asking the shop --------------------------------------------------------------------------------
 

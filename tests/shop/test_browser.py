@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 
 from mmtutorial.catalogue.catalogue import load_catalogue
+from mmtutorial.catalogue.drawn_offers import DOLLARS, draw_offers
+from mmtutorial.catalogue.drawn_reviews import draw_reviews
 from mmtutorial.shop import opening
 from mmtutorial.shop import page as shop_page
 
@@ -40,7 +42,14 @@ def shop(tmp_path_factory):
     table.iloc[0, table.columns.get_loc("brand")] = MARKED_UP
     columns = ["id", "title", "title_zh", "brand", "article_type", "colour", "gender", "price"]
     table[columns].to_csv(folder / "products.csv", index=False)
-    opened = shop_page.make(opening.open_shop(str(folder)))
+    catalogue = load_catalogue(folder)
+    draw_reviews(catalogue).reviews.to_csv(folder / "reviews.csv", index=False)
+    drawn = draw_offers(catalogue, 300, sellers=(3, 4))
+    dollars = drawn.table["price"] * drawn.table["currency"].map(DOLLARS)
+    offers = drawn.table.assign(price=dollars, currency="USD")
+    offers.to_parquet(folder / "offers.parquet")
+    home = opening.build(str(folder))
+    opened = shop_page.make(opening.load(str(folder), home), opening.market_of(home))
     yield SimpleNamespace(address=opened.url, faults=[], marked_up=table["id"].iloc[0])
     opened.close()
 
@@ -590,10 +599,7 @@ def test_the_panel_of_a_product(visit, width):
     assert panel.locator(".attributes dt").count() >= 5
     assert panel.locator(".why tbody tr").count() >= 2
     assert "Colour: Black" in panel.locator(".signs").inner_text()
-    assert (
-        panel.locator("[data-slot=offers], [data-slot=reviews], [data-slot=heatmap]").count() == 3
-    )
-    assert all(one.is_hidden() for one in panel.locator("[data-slot]").all())
+    assert panel.locator("[data-slot=heatmap]").is_hidden()
     assert view.evaluate("document.querySelector('#panel').scrollWidth") <= width
     panel.locator(".similar a").first.click()
     until(view, "title => document.querySelector('#panel-title').innerText !== title",
@@ -673,6 +679,89 @@ def test_the_learners_corner(visit):
     view.get_by_role("button", name="Back to the shop's own ranking").click()
     view.wait_for_selector("#grid:not(:has(.move))")
     assert "rank" not in asked(view)
+
+
+# What others say, and what the visitor may like --------------------------------------------------
+
+
+def open_product(view, card):
+    card.locator("a").click()
+    view.wait_for_selector("#panel .similar")
+
+
+def close_panel(view):
+    view.keyboard.press("Escape")
+    until(view, "!document.querySelector('#panel').open && !location.search.includes('product')")
+
+
+@pytest.mark.parametrize("width", [PHONE, LAPTOP])
+def test_stars_aspects_and_offers(visit, width):
+    view = visit(width, "?lang=en")
+    told = (
+        view.locator("#grid .card")
+        .filter(has=view.locator(".stars b"))
+        .filter(has=view.locator(".offer:not(:empty)"))
+    )
+    stars, offer = (told.first.locator(each).inner_text() for each in (".stars", ".offer"))
+    assert re.match(r"[1-5]\.\d ★ \([1-5]\.\d–[1-5]\.\d, \d+\)", stars)
+    assert re.search(r"[1-5]\.\d of 5 stars, likely [\d.]+ to [\d.]+; reviews: \d+", stars)
+    lowest = float(re.fullmatch(r"Offers from ([\d.,]+)", offer)[1].replace(",", ""))
+    open_product(view, told.first)
+    panel = view.locator("#panel")
+    assert panel.locator(".aspects li").first.inner_text().startswith("All in all")
+    aspects = panel.locator(".aspects li").count()
+    assert aspects > 1 and panel.locator(".aspects q").count() == aspects - 1
+    for bar in panel.locator(".scale").all():
+        inside = bar.evaluate("""bar => { const [all, reach, point] = [bar, ...bar.children]
+          .map((one) => one.getBoundingClientRect());
+          return all.left - 1 <= reach.left && reach.right <= all.right + 1
+            && reach.left - 2 <= point.left && point.right <= reach.right + 2; }""")
+        assert inside
+    rows = panel.locator(".offers tbody tr")
+    amounts = [float(row.locator(".figure").inner_text().split()[0]) for row in rows.all()]
+    cheap = [row.locator(".flag").count() for row in rows.all()]
+    honest = [amount for amount, odd in zip(amounts, cheap, strict=True) if not odd]
+    assert honest == sorted(honest) and honest[0] == lowest and cheap == sorted(cheap)
+    assert panel.evaluate("one => one.scrollWidth <= one.clientWidth")
+    assert "invented" not in view.inner_text("body")  # these were given, not drawn by the shop
+
+
+def test_for_you_after_two_products_and_forgotten(visit):
+    view = visit(path="?lang=en")
+    row = view.locator("#for-you")
+    assert row.is_hidden()
+    cards = view.locator("#grid .card")
+    opened = []
+    for n in (0, 5):
+        opened.append(cards.nth(n).locator("a").get_attribute("data-product"))
+        open_product(view, cards.nth(n))
+        close_panel(view)
+    view.wait_for_selector("#for-you .card")
+    until(view, "document.querySelectorAll('#for-you .card').length === 8")
+    links = row.locator(".card a").all()
+    assert not set(opened) & {link.get_attribute("data-product") for link in links}
+    assert opened[0] not in view.url  # what was opened is nobody else's business
+    assert violations(view) == []
+
+    search(view, "black dress")
+    assert row.is_hidden()
+    plain, before = titles(view), view.inner_text("#grid")
+    view.get_by_label("With my taste").check()
+    until(view, "before => document.querySelector('#grid').innerText !== before", arg=before)
+    answered(view)
+    assert titles(view) != plain and "seen" not in view.url
+    view.get_by_label("With my taste").uncheck()
+    view.click("#empty")
+    found(view, "All products")
+    assert row.is_visible()
+    view.reload()
+    view.wait_for_selector("#for-you .card")
+    view.get_by_role("button", name="Forget what I opened").click()
+    assert row.is_hidden() and view.evaluate("document.activeElement.id") == "heading"
+    view.reload()
+    view.wait_for_selector("#grid .card:not(.skeleton)")
+    assert row.is_hidden()
+    assert not [key for key in view.evaluate("Object.values(localStorage)") if opened[0] in key]
 
 
 # Waiting, and what goes wrong --------------------------------------------------------------------
@@ -761,6 +850,9 @@ def test_in_chinese(visit):
     assert view.get_attribute("html", "lang") == "zh" and asked(view)["lang"] == ["zh"]
     assert any(re.search("[\u4e00-\u9fff]", title) for title in titles(view))
     assert facet(view, "颜色").count() == 1
+    open_product(view, view.locator("#grid .card").filter(has=view.locator(".stars b")).first)
+    assert re.search("[\u4e00-\u9fff]", view.locator("#panel q").first.inner_text())
+    close_panel(view)
     search(view, "黑色连衣裙")
     view.reload()
     found(view, "“黑色连衣裙”的搜索结果")

@@ -9,7 +9,7 @@ import pytest
 from mmtutorial.catalogue.reading import COLUMNS
 from mmtutorial.shop.language import SAYS
 
-MADE = ("its ", "sort ")  # the page puts a name behind these
+MADE = ("its ", "sort ", "about ")  # the page puts a name behind these
 
 
 def files(*kinds):

@@ -70,6 +70,10 @@ class Front:
         self.calls += 1
         return {"product": product, "words": request.words}
 
+    def for_you(self, seen):
+        self.calls += 1
+        return {"products": list(seen)}
+
 
 class Photos:
     """A catalogue with a photo of each size that is asked for."""
@@ -192,13 +196,13 @@ def test_an_address_becomes_a_request(server):
     path = (
         "/api/search?q=red+%E5%8C%85&like=000&weight=0.25&sort=-price&page=3&size=48&lang=zh"
         "&f.colour=Red&f.colour=Navy+Blue&min.price=10&max.price=40.5&max.year=2012"
-        "&off=colour:Red&off=brand:A:B&rank=vectors,bm25"
+        "&off=colour:Red&off=brand:A:B&rank=vectors,bm25&seen=000&seen=a,b"
     )
     assert api(server, path).json["asked"] == {
         "words": "red 包", "photo": None, "like": "000", "weight": 0.25, "sort": "-price",
         "page": 3, "size": 48, "language": "zh", "rank": ["vectors", "bm25"],
         "filters": {"colour": ["Red", "Navy Blue"], "price": [10, 40.5], "year": [None, 2012]},
-        "off": [["colour", "Red"], ["brand", "A:B"]],
+        "off": [["colour", "Red"], ["brand", "A:B"]], "seen": ["000", "a,b"],
     }  # fmt: skip
     assert api(server, "/api/search").json["asked"] == json.loads(
         json.dumps({**vars(service.Request()), "photo": None})
@@ -209,6 +213,9 @@ def test_suggestions_and_products_are_answered_too(server):
     assert api(server, "/api/suggest?q=sn&lang=zh").json == {"suggestions": ["sn", "zh"]}
     assert api(server, "/api/product/a%2Fb?q=red").json == {"product": "a/b", "words": "red"}
     assert api(server, "/api/product/b").status == 404
+    found = api(server, "/api/foryou?seen=a%2Fb&seen=%E7%BA%A2+%26%3F").json
+    assert found == {"products": ["a/b", "红 &?"]}
+    assert ask(server, "/api/foryou?seen=000").status == 403  # without the page's own header
 
 
 @pytest.mark.parametrize(
@@ -222,6 +229,8 @@ def test_suggestions_and_products_are_answered_too(server):
         ("/api/search?min.price=1e999", 400, "odd"),
         ("/api/search?q=%FF", 400, "odd address"),
         ("/api/search?" + "f.a=b&" * 201, 400, "odd"),
+        ("/api/foryou?" + "seen=a&" * 201, 400, "odd"),
+        ("/api/foryou?seen=%FF", 400, "odd address"),
         ("/api/search?photo=00", 410, "photo gone"),
         ("/api/photo/00", 410, "photo gone"),
         ("/api/nothing", 404, "nowhere"),
@@ -637,13 +646,16 @@ def test_a_host_that_cannot_be_is_refused(options, said):
 
 OPENED_AT_ONCE = """
 import sys
+import tempfile
 from types import SimpleNamespace
 sys.path.insert(0, {tests!r})
-from mmtutorial.shop import opening, service
+from mmtutorial.shop import market, opening, service
 from shop.test_service import Front, Photos
-opening.home = lambda *_: service.Path.cwd()
+home = service.Path(tempfile.mkdtemp())
+market.Market().save(home)
+opening.home = lambda *_: home
 opening.load = lambda *_: SimpleNamespace(catalogue=Photos())
-service.Shopfront = lambda search: Front()
+service.Shopfront = lambda search, market: Front()
 from mmtutorial.cli import main
 main()
 """

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from toy_shop import COLOURS, KINDS, toy_search, toy_table
 
@@ -10,7 +11,15 @@ from mmtutorial import TutorialError
 from mmtutorial.search.relevance import Relevance
 from mmtutorial.shop import opening
 from mmtutorial.shop.language import Said
-from mmtutorial.shop.shopfront import KEPT, LONGEST_QUERY, Request, Shopfront
+from mmtutorial.shop.market import OFFERS, QUALITY, Market
+from mmtutorial.shop.shopfront import (
+    FOR_YOU,
+    KEPT,
+    LONGEST_QUERY,
+    MOST_SEEN,
+    Request,
+    Shopfront,
+)
 
 COPIES = 8
 
@@ -370,6 +379,85 @@ def test_a_product_that_is_not_there_is_said(front):
     with pytest.raises(Said) as fault:
         front.product("x" * 5000)
     assert fault.value.key == "no product" and len(str(fault.value)) < 200
+
+
+# What others say, and what the visitor may like --------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def with_market(shop):
+    """Two reviews of one product in two aspects, and four offers of it."""
+    stars = {"product": "001/#?", "n": 2, "stars": 4.25, "low": 3.601, "high": 4.9}
+    quality = [
+        {**stars, "aspect": "overall", "quote": "", "quote_zh": ""},
+        {**stars, "aspect": "fit", "quote": "<b>Fits</b>", "quote_zh": "合身"},
+    ]
+    offer = {"product": "001/#?", "title": "Lamp", "currency": "EUR", "price": 9.0}
+    offers = [
+        {**offer, "seller": name, "amount": amount, "too_cheap": cheap}
+        for name, amount, cheap in (
+            ("dear", 30.0, False), ("odd", 2.0, True), ("good", 10.5, False), ("fair", 11.0, False),
+        )
+    ]  # fmt: skip
+    market = Market(
+        pd.DataFrame(quality)[[*QUALITY]].astype(QUALITY),
+        pd.DataFrame(offers)[[*OFFERS]].astype(OFFERS),
+        drawn=True,
+    )
+    return Shopfront(shop, market)
+
+
+def test_a_card_has_stars_and_the_lowest_offer_that_is_not_too_cheap(with_market, front):
+    cards = {each["id"]: each for each in ask(with_market)["products"]}
+    card = cards["001/#?"]
+    assert card["stars"] == {"stars": 4.25, "low": 3.6, "high": 4.9, "n": 2}
+    assert card["offers_from"] == 10.5
+    assert cards["002/#?"]["stars"] is None and cards["002/#?"]["offers_from"] is None
+    assert with_market.data()["invented"] and not front.data()["invented"]
+
+
+def test_a_product_has_its_aspects_and_its_offers_by_price(with_market, front):
+    answer = with_market.product("001/#?")
+    json.dumps(answer, allow_nan=False)
+    assert [each["aspect"] for each in answer["aspects"]] == ["overall", "fit"]
+    assert answer["aspects"][1]["quote"] == "<b>Fits</b>"  # the page escapes it
+    assert [each["seller"] for each in answer["offers"]] == ["good", "fair", "dear", "odd"]
+    assert [each["too_cheap"] for each in answer["offers"]] == [False, False, False, True]
+    for other in (with_market.product("002/#?"), front.product("001/#?")):
+        assert other["aspects"] == other["offers"] == []
+
+
+def test_for_you_is_near_what_was_seen_and_does_not_show_it_again(front):
+    red_tees = [each for each in ids(ask(front, "red tee", size=8))][:2]
+    found = front.for_you([*red_tees, "sold out"])
+    json.dumps(found, allow_nan=False)
+    colours = [front.table["colour"][each["row"]] for each in found["products"]]
+    assert len(found["products"]) == FOR_YOU and colours[0] == "Red"
+    assert not set(red_tees) & set(ids(found))
+    assert len(set(ids(found))) == FOR_YOU
+    assert front.for_you([]) == front.for_you(["sold out", "\0", "'; --"]) == {"products": []}
+    assert front.for_you([*front.table["id"][:MOST_SEEN]])["products"]
+    for ask_it in (front.for_you, lambda seen: front.search(Request("red", seen=seen))):
+        with pytest.raises(Said):
+            ask_it(["000/#?"] * (MOST_SEEN + 1))
+
+
+def test_where_all_was_seen_nothing_is_for_you(shop):
+    few = table().head(6)
+    front = Shopfront(make_shop(few))
+    assert front.for_you([*few["id"]]) == {"products": []}
+    assert len(front.for_you([*few["id"]][:4])["products"]) == 2
+
+
+def test_a_taste_moves_products_and_stands_among_the_reasons(front):
+    plain = ids(ask(front, "tee"))
+    seen = front.table.loc[front.table["colour"] == "Green", "id"].tolist()[:3]
+    answer = ask(front, "tee", seen=seen)
+    greens = [front.table["colour"][each["row"]] for each in answer["products"]].index("Green")
+    assert greens == 0 and ids(answer) != plain and set(ids(answer)) == set(plain)
+    why = front.product(ids(answer)[0], Request("tee", seen=seen))["why"]
+    assert "taste" in [each["name"] for each in why["parts"]] and why["place"] == 1
+    assert ids(ask(front, "tee", seen=["sold out"])) == plain == ids(ask(front, "tee"))
 
 
 def test_suggestions_are_plain_and_bounded(front):
