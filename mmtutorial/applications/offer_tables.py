@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mmtutorial import TutorialError
+from mmtutorial.catalogue.spreadsheet import as_prices
 
 NAMES = {  # ours → what others call it, without case, spaces and underscores
     "id": ("id", "offerid", "productid", "itemid", "sku", "asin"),
@@ -128,6 +129,8 @@ def _standard(table, columns, shared, what):
 def parse_prices(values: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Numbers (NaN where there is none) and currencies ("" where none is told) of price texts.
 
+    Numbers are read as in a catalogue (``spreadsheet.as_prices``): "19,90" is 19.9.
+
     >>> numbers, currencies = parse_prices(pd.Series(["$1,299.50", "EUR 12", "on request", "8"]))
     >>> numbers.tolist(), currencies.tolist()
     ([1299.5, 12.0, nan, 8.0], ['USD', 'EUR', '', ''])
@@ -135,11 +138,8 @@ def parse_prices(values: pd.Series) -> tuple[pd.Series, pd.Series]:
     texts = values.astype("string").fillna("").str.strip()
     signs = texts.str.extract(r"([$€£₹¥])", expand=False).map(SIGNS)
     codes = texts.str.extract(r"\b([A-Z]{3})\b", expand=False)
-    numbers = texts.str.replace(r"[^\d.\-]", "", regex=True)  # "1,299.50" → "1299.50"
-    return (
-        pd.to_numeric(numbers, errors="coerce").astype(float),
-        signs.fillna(codes).fillna("").astype(str),
-    )
+    numbers = pd.Series(as_prices(texts), index=texts.index)
+    return numbers, signs.fillna(codes).fillna("").astype(str)
 
 
 def check_prices(offers: pd.DataFrame, what: str = "the offers") -> None:

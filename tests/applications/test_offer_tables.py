@@ -5,6 +5,7 @@ import pytest
 from mmtutorial import TutorialError
 from mmtutorial.applications.offer_tables import (
     in_one_currency,
+    parse_prices,
     read_gold,
     read_table,
     standard_tables,
@@ -92,3 +93,9 @@ def test_files(tmp_path):
             read_table(tmp_path / name)
     with pytest.raises(TutorialError, match="there is no file"):
         read_table(tmp_path / "e.csv")
+
+
+def test_a_price_is_read_as_in_a_catalogue():
+    numbers, currencies = parse_prices(pd.Series(["19,90 €", "1.234,00 €", "-5,00 €", ""]))
+    assert numbers.fillna(0).tolist() == [19.9, 1234, -5, 0]
+    assert currencies.tolist() == ["EUR", "EUR", "EUR", ""]
