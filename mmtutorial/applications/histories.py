@@ -241,7 +241,8 @@ def liked(rows: np.ndarray, utility: np.ndarray) -> np.ndarray:
 
     ``rows``: ``(n, k)`` items; ``utility``: ``(n, n_items)``, the truth, NaN for what is no answer:
     named, it counts as any item. It is the mean utility of the k, between that of all items (0) and
-    of the k best (1).
+    of the k best (1). Where no answer is better than another, and where there are no more than k,
+    it is 0.
 
     >>> utility = np.array([[4.0, 3.0, 0.0, 1.0]])
     >>> liked(np.array([[0, 1]]), utility).tolist(), liked(np.array([[0, 3]]), utility).tolist()
@@ -253,4 +254,5 @@ def liked(rows: np.ndarray, utility: np.ndarray) -> np.ndarray:
     got = np.nanmean(np.where(np.isnan(named), anyone[:, None], named), axis=1)
     best = np.partition(np.nan_to_num(utility, nan=-np.inf), -k, axis=1)[:, -k:]
     best = np.nanmean(np.where(np.isinf(best), np.nan, best), axis=1)  # fewer may be on sale
-    return (got - anyone) / np.maximum(best - anyone, 1e-9)
+    span = best - anyone
+    return np.where(span > 1e-6, (got - anyone) / np.maximum(span, 1e-6), 0.0)

@@ -115,3 +115,11 @@ def test_liked_ignores_what_is_not_on_sale():
     assert histories.liked(np.array([[2, 3]]), utility).tolist() == [1.0]
     assert histories.liked(np.array([[0, 0]]), utility).tolist() == [0.0]
     assert histories.liked(np.array([[1, 2, 3, 0]]), utility).tolist() == [0.0]
+
+
+def test_where_no_answer_is_better_than_another_nothing_is_gained():
+    """A shelf with one product: what is named besides it counts as it, up to rounding."""
+    utility = np.full((1, 5), np.nan, dtype="float32")
+    utility[0, 2] = 0.1
+    assert histories.liked(np.array([[2, 0, 1]]), utility).tolist() == [0.0]
+    assert histories.liked(np.array([[0, 1, 3]]), utility).tolist() == [0.0]
