@@ -504,9 +504,10 @@ def serve(
             signal.signal(each, signal.default_int_handler)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # here and in what is started below
         print(f"Opening the shop at {door.address} …", flush=True)
-        home = _built(dataset, model)
         reading = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
         try:
+            reading.submit(len, "")  # so that its process starts while the folder is looked up
+            home = _built(dataset, model)
             words = reading.submit(opening.words_of, home)
             market = reading.submit(opening.market_of, home)
             search = opening.load(dataset, home, words.result)
