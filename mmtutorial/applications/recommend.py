@@ -71,7 +71,7 @@ class Recent(Popular):
 
 
 class Again(Popular):
-    """What the shopper took before, the oftener the higher; then popular items. Lesson 12.
+    """What the shopper took before, most often first; then popular items. Lesson 12.
 
     The rival to beat where people buy the same things again.
 
@@ -84,6 +84,29 @@ class Again(Popular):
         """How often each item stands in each history."""
         counts = [np.bincount(each, minlength=self.n_items) for each in histories]
         return np.array(counts, dtype="float32") + _tie_break(self.counts)
+
+
+class OnShelf(Popular):
+    """Items on the shelf of the last click, the most clicked first. Defined in lesson 12.
+
+    The plainest use of the catalogue. ``shelf``: ``(n_items,)`` names. ``by_clicks=False``: the
+    items of a shelf all score the same, so that a new item is as good as an old one.
+
+    >>> model = OnShelf(np.array(["hat", "shoe", "shoe"])).fit([np.array([0, 2])])
+    >>> model.scores([np.array([1])]).argsort().tolist()  # the last one first
+    [[0, 1, 2]]
+    """
+
+    def __init__(self, shelf: np.ndarray, by_clicks: bool = True):
+        super().__init__(len(shelf))
+        self.shelf = np.unique(shelf, return_inverse=True)[1]
+        self.by_clicks = by_clicks
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        """1 for the shelf of each history's last click, and less than 1 for the clicks."""
+        last = np.array([each[-1] for each in histories])
+        same = (self.shelf[last][:, None] == self.shelf).astype("float32")
+        return same + self.counts / (1 + self.counts.max()) if self.by_clicks else same
 
 
 class Markov(Popular):

@@ -5,8 +5,8 @@ Here the taste is drawn first and the clicks follow from it, so a recommender ca
 against both. ``draw_shoppers`` gives the log, ``Tastes`` is the truth.
 
 How a click comes about: a shopper opens a session on one shelf (an article type). The shop shows a
-page of that shelf, popular products first. The shopper looks at a place the more seldom the further
-down it stands, and clicks on what fits the taste of that day.
+page of that shelf, popular products first. The further down a product stands, the less often the
+shopper looks at it. The shopper clicks on what fits the taste of that day.
 """
 
 from typing import NamedTuple

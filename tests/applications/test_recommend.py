@@ -12,6 +12,7 @@ from mmtutorial.applications.recommend import (
     CoOccurrence,
     ItemKnn,
     Markov,
+    OnShelf,
     Popular,
     Recent,
     SessionKnn,
@@ -56,6 +57,15 @@ def test_no_counting_recommender_tells_apart_items_that_nobody_clicked(kind):
 @pytest.mark.parametrize("kind", [Markov, CoOccurrence, ItemKnn, SessionKnn])
 def test_what_stands_in_the_same_sessions_comes_first(kind):
     assert group_of(kind(10).fit(two_groups()).scores(arrays([1], [8]))).tolist() == [0, 1]
+
+
+def test_the_shelf_of_the_last_click_comes_first_and_a_new_item_only_where_clicks_do_not_count():
+    shelf = np.array(["hat", "shoe", "shoe", "shoe"])
+    clicks = arrays([0, 1], [0, 2], [0, 2])  # nobody has clicked 3
+    by_clicks = OnShelf(shelf).fit(clicks).scores(arrays([0, 1], [1, 0]))
+    assert (-by_clicks).argsort(axis=1, kind="stable").tolist() == [[2, 1, 3, 0], [0, 2, 1, 3]]
+    alike = OnShelf(shelf, by_clicks=False).fit(clicks).scores(arrays([1]))
+    assert alike.tolist() == [[0, 1, 1, 1]]
 
 
 def test_recent_forgets_what_popular_remembers():
